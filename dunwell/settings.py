@@ -32,6 +32,7 @@ from pydantic_settings import (
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
 from dunwell.domain.governing_law import known_law, unknown_law
+from dunwell.domain.iban import is_iban
 from dunwell.gateways.lob.settings import LobSettings
 from dunwell.gateways.payment_webhook.settings import PaymentWebhookSettings
 from dunwell.gateways.sendgrid.settings import SendGridSettings
@@ -110,9 +111,7 @@ def _domain(value: str) -> str:
 
 def _iban(value: str) -> str:
     iban = re.sub(r"\s", "", value).upper()
-    # ISO 13616: the first four characters go to the end, letters become numbers from 10, and the rest modulo 97 is 1.
-    fits = re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban) is not None
-    if not fits or int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 != 1:
+    if not is_iban(iban):
         raise ValueError("not an IBAN: its check digits do not fit; copy it from your bank's statement.")
     return iban
 

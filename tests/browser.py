@@ -1,14 +1,21 @@
-"""The browser of the tests. `python -m tests.browser` installs one where there is none.
+"""The browser of the tests, and sites on a port for it. `python -m tests.browser` installs one where there is none.
 
 A Chromium or Chrome of this machine is used; else the one that Playwright downloads; else that of Debian's packages.
 """
 
+import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import uvicorn
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -34,6 +41,19 @@ def launch(playwright: Playwright) -> Browser:
         raise NoBrowserError("The tests of the console need Chromium: run `make browser`, or set CHROMIUM to one.")
     as_root = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
     return playwright.chromium.launch(executable_path=found, args=[*_QUIET, *as_root])
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an ASGI application on a free port of this machine, and yield its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
 
 
 def installed(playwright: Playwright) -> str | None:

@@ -146,7 +146,7 @@ class Cases:
             if isinstance(event, CreditApplied):
                 credits.check(session, invoice_id, event)
             if isinstance(event, CallOutcome):
-                step_approvals.check_not_own(session, event.task_id, event.outcome, principal)
+                step_approvals.check_decision(session, event.task_id, event.outcome, principal)
         if row is not None and not row.rehearsal:
             admit(Case.model_validate(row.state), event, datetime.now(UTC))
         return customer_id

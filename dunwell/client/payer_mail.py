@@ -95,7 +95,9 @@ class PayerMail:
         if withheld is not None:
             payers.settle(session, row, PayerState.WITHHELD, withheld, now)
             return None
-        if self._must_wait(session, case, now):
+        until = self._waits_until(session, case, now)
+        if until is not None:  # others behind it may leave meanwhile
+            row.next_at = until
             return None
         subject, body = self._written(row)
         store.claim(session, row, subject, body, now)
@@ -108,14 +110,17 @@ class PayerMail:
             text=body,
         )
 
-    def _must_wait(self, session: Session, case: Case, now: datetime) -> bool:
-        """Whether it is no decent hour, messages are held back, or a reply of the customer is unhandled."""
+    def _waits_until(self, session: Session, case: Case, now: datetime) -> datetime | None:
+        """Until the next decent hour, or a while, as messages are held back or the customer's matters rest."""
         calendar = self._deps.case_calendar(session, case, now)
-        if not calendar.is_open(now) or standstill.wait(session, now, rehearsal=False) is not None:
-            return True
-        if customer_waits.has_unhandled_reply(session, case.customer_id):
-            return True
-        return customer_pauses.in_force(session, case.customer_id, calendar.local_date(now)) is not None
+        if not calendar.is_open(now):
+            return calendar.next_open(now)
+        rests = (
+            standstill.wait(session, now, rehearsal=False) is not None
+            or customer_waits.has_unhandled_reply(session, case.customer_id)
+            or customer_pauses.in_force(session, case.customer_id, calendar.local_date(now)) is not None
+        )
+        return now + _RETRY if rests else None
 
     def _written(self, row: PayerRow) -> tuple[str, str]:
         words, sender = self._deps.catalogue.pages(row.language), self._deps.sender

@@ -1,13 +1,14 @@
 """Books bank statements: money that came in by matching, returned payments on the cases that they had paid."""
 
 import asyncio
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 
 from dunwell.client.cases import Cases
 from dunwell.client.matching import Matching
 from dunwell.domain.bank_entry import BankEntry, EntryState
 from dunwell.domain.cleaning import printable
 from dunwell.domain.incoming import of_bank_entry
+from dunwell.domain.noon import noon
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.statement_parts import StatementError, StatementFile
@@ -109,7 +110,7 @@ class StatementBooking:
     async def _take_back(self, entry: BankEntry, found: Returned, principal: Principal) -> str | None:
         """Tell the cases. Returns why one of them refuses it; None when all take it."""
         refused = None
-        went_at = datetime.combine(entry.booked_on, time(12), UTC)
+        went_at = noon(entry.booked_on)
         for invoice_id, payment_id in found.bookings:
             content = {
                 "payment_id": payment_id,

@@ -126,7 +126,8 @@ def _with_replies(act: Callable[[Replies, Principal], Awaitable[T]], *, serverle
 
 def _shown(one: Facts) -> str:
     who = one["contact"] or one["sender_name"] or "unknown"
-    lines = [f"{one['reply_id']}: {who} ({one['sender']}) of {one['customer'] or 'an unknown customer'}"]
+    mark = "  REHEARSAL" if one["rehearsal"] else ""
+    lines = [f"{one['reply_id']}: {who} ({one['sender']}) of {one['customer'] or 'an unknown customer'}{mark}"]
     lines.append(f"by {one['channel']}, {one['received_at']:%Y-%m-%d %H:%M} UTC: {one['why']}")
     lines += ["somebody else wrote than the person we wrote to"] if one["forwarded"] else []
     lines += ["", *([one["subject"]] if one["subject"] else []), one["text"] or "(no text)", ""]

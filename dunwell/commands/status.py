@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session
 
 from dunwell.bootstrap import NotReady
 from dunwell.client.server import ServerAway
@@ -23,12 +24,12 @@ from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import AccessoryRule, Stage
 from dunwell.settings import load_settings
-from dunwell.store import notes, standstills
-from dunwell.store.tables import NoteRow
+from dunwell.store import standstills
 from dunwell.views.case_list import listed
 from dunwell.views.case_status import case_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
+from dunwell.views.notes import notes_about
 from workflows.status import Status
 
 
@@ -56,15 +57,19 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
     stands = from_database(settings, standstills.in_force)
     if stands:
         say(_held(stands))
-    written = from_database(settings, lambda session: notes.of_invoice(session, invoice))
+    written = from_database(settings, lambda session: _notes(session, invoice))
     _print_status(known.status, facts, written)
+
+
+def _notes(session: Session, invoice_id: str) -> list[Facts]:
+    return list(notes_about(session, find_invoice(session, invoice_id).customer_id, [invoice_id]).values())
 
 
 def _held(stands: Standstill) -> str:
     return f"HOLD IS ON: {stands}. To end it: starter.py hold off"
 
 
-def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> None:
+def _print_status(shown: Status, facts: Facts, written: Sequence[Facts]) -> None:
     ladder = f"ladder {shown.policy.name}@{shown.policy.version}" if shown.policy else "not registered yet"
     say(f"{shown.invoice_id}: {shown.stage.value}  ({ladder})" + ("  REHEARSAL" if shown.rehearsal else ""))
     if facts["number"]:
@@ -94,7 +99,7 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         less = f"; {payment.reversed} of it taken back" if payment.reversed else ""
         say(f"paid    {payment.amount} {shown.currency}{head}, payment {payment.payment_id}{less}")
     for note in written:
-        say(f"note    {note.at:%Y-%m-%d %H:%M} by {note.author}: {note.text}")
+        say(f"note    {note['at']:%Y-%m-%d %H:%M} by {note['author']}: {note['text']}")
     rows = [
         (f"{entry.at:%Y-%m-%d %H:%M}", entry.kind, entry.step or "", entry.channel or "", entry.reason)
         for entry in shown.timeline

@@ -49,9 +49,9 @@ def _head(data: Data) -> Iterator[str]:
 
 def _in_names(reason: str, people: Data) -> str:
     """The reason with people by name and role."""
-    for contact_id, one in people.items():
-        customer_id = ContactId.parse(contact_id).customer_id
-        reason = with_names(reason, customer_id, {contact_id: one["name"]}) if contact_id in reason else reason
+    names = {contact_id: one["name"] for contact_id, one in people.items()}
+    for customer_id in {ContactId.parse(contact_id).customer_id for contact_id in names}:
+        reason = with_names(reason, customer_id, names)
     return reason
 
 

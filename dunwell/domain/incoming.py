@@ -1,11 +1,12 @@
 """Money that came in and names no case by itself: what is kept of it, and how far it has come."""
 
-from datetime import UTC, datetime, time
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
 from dunwell.domain.bank_entry import BankEntry
 from dunwell.domain.matching import IncomingPayment
+from dunwell.domain.noon import noon
 from dunwell.domain.refusal import Unknown
 
 
@@ -61,7 +62,7 @@ def of_bank_entry(entry: BankEntry) -> Incoming:
         identity=entry.identity,
         amount=entry.amount,
         currency=entry.currency,
-        received_at=datetime.combine(entry.value_on or entry.booked_on, time(12), UTC),
+        received_at=noon(entry.value_on or entry.booked_on),
         texts=tuple(text for text in written if text),
         payer_name=entry.payer_name,
         payer_iban=entry.payer_iban,

@@ -4,12 +4,13 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dunwell.domain.noon import noon
 from dunwell.domain.refusal import Refused
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import Head
@@ -40,7 +41,7 @@ class PaymentRecord:
     @property
     def content(self) -> dict[str, str]:
         """The fields of the event `payment_received`, without the currency where the file names none."""
-        at = datetime.combine(self.received_on, time(12), UTC) if self.received_on else None
+        at = noon(self.received_on) if self.received_on else None
         given = {
             "payment_id": self.payment_id,
             "amount": str(self.amount),

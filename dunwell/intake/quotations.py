@@ -5,7 +5,6 @@ written in; mail-parser-reply knows the ways of further programs. What is cut of
 """
 
 import re
-from typing import NamedTuple
 
 from mailparser_reply import EmailReplyParser
 from mailparser_reply.constants import MAIL_LANGUAGES
@@ -44,25 +43,13 @@ _SENT_FROM = re.compile(
 )
 
 
-class Cut(NamedTuple):
-    """A mail in its two parts."""
-
-    new: str
-    quoted: str
-
-
-def cut(text: str) -> Cut:
-    """Return what is new, and what is quoted. A mail that quotes everything, or answers below, stays whole."""
+def cut(text: str) -> str:
+    """Return what is new in a mail. One that quotes everything, or answers below what it quotes, stays whole."""
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     place = _start_of_quotation(lines)
-    new, quoted = "\n".join(lines[:place]).strip(), "\n".join(lines[place:]).strip()
-    known = _by_library(new)
-    if known and known != new:
-        new, quoted = known, f"{new[len(known) :].strip()}\n{quoted}".strip()
-    if new:
-        return Cut(_without_sign(new), quoted)
-    below = "\n".join(line for line in lines if not line.startswith(">")).strip()
-    return Cut(_without_sign(below) if below else text.strip(), quoted if below else "")
+    new = "\n".join(lines[:place]).strip()
+    new = _by_library(new) or new or "\n".join(line for line in lines if not line.startswith(">")).strip()
+    return _without_sign(new) if new else text.strip()
 
 
 def _start_of_quotation(lines: list[str]) -> int:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from dunwell.domain.bank_entry import BankEntry, Direction, StatementFormat, identify
 from dunwell.domain.cleaning import one_line, printable
+from dunwell.domain.iban import FORM, is_iban
 from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.domain.refusal import refusal_of
 from dunwell.intake.currencies import find_currency
@@ -21,7 +22,7 @@ _LONGEST_TEXT = 2_000  # characters
 _LONGEST_WORD = 200
 _LONGEST_ACCOUNT = 50
 _NUMBER = re.compile(r"[0-9]{1,15}(?:[.,][0-9]{1,6})?|[0-9]{1,15}[.,]")
-_IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_IBAN = re.compile(rf"(?<![A-Z0-9]){FORM}")
 _GERMAN = re.compile(r"([1-8][0-9]{7})/0*([0-9]{1,10})(?:EUR)?")
 _NO_REFERENCE = frozenset({"", "0", "NONREF", "NOTPROVIDED", "NOT PROVIDED", "NOTAVAILABLE", "NONE", "N/A"})
 
@@ -152,11 +153,6 @@ def account_of(text: str | None) -> str | None:
             if is_iban(iban):
                 return str(iban)
     return found[:_LONGEST_ACCOUNT]
-
-
-def is_iban(text: str) -> bool:
-    """Whether the check digits of an IBAN are right."""
-    return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
 
 
 def words(text: str | None) -> str:

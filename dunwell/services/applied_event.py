@@ -1,12 +1,15 @@
 """What came of a provider event: what the cases concerned have to be told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from dunwell.domain.events import ContactChange, ContactsChanged, DeliveryReport
 from dunwell.domain.reply_terms import ReplyChannel
+from dunwell.store import provider_events
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,18 @@ class AppliedEvent:
     events: tuple[CaseEvent, ...] = ()
     later: bool = False
     kept: bool = False
+
+
+def keep_for_cases(
+    session: Session, provider: str, event_id: str, events: Sequence[CaseEvent], now: datetime
+) -> None:
+    """Keep what cases have to be told of something that no provider reported, so that each is told in the end."""
+    provider_events.add(
+        session,
+        provider=provider,
+        event_id=event_id,
+        kind=events[0].name,
+        body={"cases": [asdict(one) for one in events]},
+        received_at=now,
+        done_at=None,
+    )

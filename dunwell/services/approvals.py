@@ -1,6 +1,6 @@
 """Requests for approval: somebody asks for what their role may not do, and somebody else decides about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.cleaning import is_clean
 from dunwell.domain.events import parse_event
-from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
+from dunwell.domain.principals import ApprovalDecision, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.random_ids import random_id
 from dunwell.services.submissions import Submission
-from dunwell.services.users import own_approval_allowed
-from dunwell.store import audit, cases, invoices
+from dunwell.services.users import check_not_own
+from dunwell.store import audit, cases, invoices, users
 from dunwell.store.database import Database
 from dunwell.store.tables import ApprovalRow
 
@@ -89,11 +89,7 @@ class Approvals:
                 if (row.decision, row.decided_by) == (decision, by.id):
                     return row
                 raise Refused("decision", f"{approval_id} was {row.decision.value} before")
-            if row.requested_by == by.id and not own_approval_allowed(session):
-                raise NotAllowed(
-                    "Nobody approves their own request: ask another manager, or an administrator, who may allow it "
-                    "for a house with a single manager."
-                )
+            check_not_own(session, row.requested_by, by)
             row.decision, row.decided_by, row.decided_at = decision, by.id, now
             _audited(session, row, by, f"{row.event}_{decision.value}", now)
             return row
@@ -112,25 +108,22 @@ class Approvals:
         """Return the requests that nobody has decided, the oldest first."""
         query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
         with self._database.reading() as session:
-            return facts_of(session.scalars(query).all())
+            return [_facts(session, row) for row in session.scalars(query)]
 
 
-def facts_of(rows: Sequence[ApprovalRow]) -> list[dict[str, Any]]:
-    """Return the requests as JSON shows them."""
-    return [
-        {
-            "approval_id": row.approval_id,
-            "invoice_id": row.invoice_id,
-            "event": row.event,
-            "content": row.content,
-            "requested_by": row.requested_by,
-            "requested_at": row.requested_at,
-            "decision": row.decision,
-            "decided_by": row.decided_by,
-            "decided_at": row.decided_at,
-        }
-        for row in rows
-    ]
+def _facts(session: Session, row: ApprovalRow) -> dict[str, Any]:
+    """A request as JSON shows it, with the names of users."""
+    return {
+        "approval_id": row.approval_id,
+        "invoice_id": row.invoice_id,
+        "event": row.event,
+        "content": row.content,
+        "requested_by": users.name_of(session, row.requested_by),
+        "requested_at": row.requested_at,
+        "decision": row.decision,
+        "decided_by": users.name_of(session, row.decided_by) if row.decided_by else None,
+        "decided_at": row.decided_at,
+    }
 
 
 def _customer_of(session: Session, approval_id: str) -> str:

@@ -84,7 +84,7 @@ def raise_contact(
     """
     standstill.forbid(session, dispatch)
     customer_waits.forbid(session, dispatch, presses=True)
-    if fresh(session, dispatch, deps.asks(dispatch.execution)) is None:
+    if fresh(session, deps, dispatch) is None:
         message = dispatch.execution.message
         why = f"{message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
         note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", why, channel)

@@ -47,14 +47,15 @@ def call(
     """Raise the call at the hour asked for, moved into the hours in which people are called."""
     calendar = deps.case_calendar(session, case, now)
     due_at = calendar.next_open(event.at or now)
-    moved = f" (asked for {event.at:%Y-%m-%d %H:%M} UTC)" if event.at is not None and due_at != event.at else ""
+    asked = event.at.astimezone(calendar.zone) if event.at is not None else None
+    moved = f"; at {asked:%H:%M on %Y-%m-%d}, as they asked, nobody is called" if asked not in {None, due_at} else ""
     task_id, contact = announcements.call_task(case), _of_link(session, case, event.by)
     person_tasks.raise_task(
         session,
         case,
         task_id=task_id,
         step="",
-        reason=f"{event.by} asks to be called at {due_at:%Y-%m-%d %H:%M} UTC{moved}",
+        reason=f"{event.by} asks to be called{moved}",
         now=now,
         kind=TaskKind.CALL,
         contact_id=contact.contact_id if contact else None,

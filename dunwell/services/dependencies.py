@@ -91,6 +91,10 @@ class Dependencies:
             return execution.answer.asks
         return self.catalogue.traits[str(execution.message)].asks
 
+    def presses(self, execution: StepExecution) -> bool:
+        """Whether the step asks for money, or does something because none came."""
+        return execution.ladder is not None or (execution.message is not None and self.asks(execution))
+
     def asks_for_accessory(self, message: str | None) -> bool:
         """Whether the message asks for what is left of interest and costs once the invoice is paid."""
         traits = self.catalogue.traits.get(message or "")

@@ -143,21 +143,6 @@ class Inbox:
             provider_events.mark_done(session, provider, event_id, now)
 
 
-def keep_for_cases(
-    session: Session, provider: str, event_id: str, events: Sequence[CaseEvent], now: datetime
-) -> None:
-    """Keep what cases have to be told of something that no provider reported, so that each is told in the end."""
-    provider_events.add(
-        session,
-        provider=provider,
-        event_id=event_id,
-        kind=events[0].name,
-        body={"cases": [asdict(one) for one in events]},
-        received_at=now,
-        done_at=None,
-    )
-
-
 def _body(item: ProviderEvent, applied: AppliedEvent) -> dict[str, Any]:
     """What is kept of an event. A text that became a reply is not kept twice, nor is its sender's address."""
     kept = item.model_dump(mode="json", exclude_none=True, exclude={"text", "address"} if applied.kept else None)

@@ -67,7 +67,7 @@ def read(mail: ReceivedMail, addresses: ReplyAddresses, now: datetime) -> Provid
         )
     asked = _UNSUBSCRIBE.fullmatch(mail.subject.strip())
     whole = clean(mail.text).strip() or clean(text_of(mail.html[:_MOST_HTML]))
-    new = cut(whole[:_MOST_TEXT]).new
+    new = cut(whole[:_MOST_TEXT])
     lines = [line for line in new.split("\n") if line.strip()]
     automatic = why_automatic(mail, addresses.ours(mail.sender))
     stops = asked is not None or (automatic is None and bool(lines) and word_of(lines[0]) in STOP_WORDS)

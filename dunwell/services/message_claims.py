@@ -96,7 +96,7 @@ class Claims:
             return reported(row)
         if row is not None and row.call == ProviderCall.BEGUN:
             return self._vanished(session, row, contact)
-        case = fresh(session, dispatch, self._deps.asks(dispatch.execution))
+        case = fresh(session, self._deps, dispatch)
         if case is None or self._nothing_is_left(session, replace(dispatch, case=case)):
             return _withhold(session, dispatch, row, contact, channel)
         closed = self._why_closed(session, dispatch, contact, channel, address)
@@ -105,8 +105,7 @@ class Claims:
             note(session, dispatch, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
         standstill.forbid(session, dispatch)
-        presses = dispatch.execution.ladder is not None or self._deps.asks(dispatch.execution)
-        customer_waits.forbid(session, dispatch, presses=presses)
+        customer_waits.forbid(session, dispatch, presses=self._deps.presses(dispatch.execution))
         wait = contact_caps.earliest(session, self._deps, dispatch, [contact])
         if wait is not None:
             raise contact_caps.TooOften([contact], *wait)
@@ -189,7 +188,8 @@ class Claims:
 
     def _filled(self, session: Session, row: MessageRow, contact: Contact) -> Envelope:
         """The text of an earlier claim as it was handed to the provider, with its own link."""
-        return message_links.filled(session, self._deps, _envelope(row, contact))
+        own = message_links.address(session, self._deps, row.message_id)
+        return message_links.filled(self._deps, _envelope(row, contact), own)
 
     def _write(
         self,
@@ -242,12 +242,12 @@ class Claims:
         row.call, row.called_at = ProviderCall.BEGUN, datetime.now(UTC)
         outbox.add(session, row)
         self._link(session, row, jobs, asked)
-        message_links.issue(session, self._deps, dispatch, row, contact)
+        page_url = message_links.issue(session, self._deps, dispatch, row, contact)
         address_waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
-        envelope = self._packed(session, row, jobs, contact, composed, mail)
+        envelope = self._packed(session, row, jobs, contact, composed, mail, page_url)
         if approved is not None:
             envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
-        return Claim(message_links.filled(session, self._deps, envelope), row.called_at, begun_before=False)
+        return Claim(message_links.filled(self._deps, envelope, page_url), row.called_at, begun_before=False)
 
     def _link(
         self, session: Session, row: MessageRow, jobs: Sequence[Dispatch], asked: Sequence[AskedClaim | None]
@@ -276,6 +276,7 @@ class Claims:
         contact: Contact,
         composed: Composed,
         mail: "_Mail",
+        page_url: str | None,
     ) -> Envelope:
         """The envelope with what its channel adds to the text."""
         envelope, lead = _envelope(row, contact), jobs[0]
@@ -284,7 +285,6 @@ class Claims:
                 headers = mail_headers(session, self._deps, row, lead.case.invoice_id, lead.execution.answer)
                 return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
             case TextForm.PAPER:
-                page_url = message_links.address(session, self._deps, row.message_id)
                 letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks, page_url=page_url)
                 company, country = lead.customer.name, lead.customer.country
                 return replace(envelope, attachments=(letters.printed(letter),), company=company, country=country)
@@ -358,16 +358,15 @@ def _withhold(
     return "silent"
 
 
-def fresh(session: Session, dispatch: Dispatch, asks: bool) -> Case | None:
+def fresh(session: Session, deps: Dependencies, dispatch: Dispatch) -> Case | None:
     """The case as the database knows it now; None when it wants no such message any more."""
     case = cases.get(session, dispatch.case.invoice_id) or dispatch.case
     if case.revision < dispatch.case.revision:
         case = dispatch.case
     case = case.with_paid(payments.paid(session, case.invoice_id))
-    if not next_action.is_wanted(case, dispatch.execution.step, asks=asks):
+    if not next_action.is_wanted(case, dispatch.execution.step, asks=deps.asks(dispatch.execution)):
         return None
-    presses = asks or dispatch.execution.ladder is not None
-    return None if presses and credits.cover(session, case) else case
+    return None if deps.presses(dispatch.execution) and credits.cover(session, case) else case
 
 
 def _envelope(row: MessageRow, contact: Contact) -> Envelope:

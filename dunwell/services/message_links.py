@@ -23,11 +23,14 @@ def shown(deps: Dependencies) -> str | None:
     return deps.links.address(LinkKind.PAGE) if deps.links is not None else None
 
 
-def issue(session: Session, deps: Dependencies, dispatch: Dispatch, row: MessageRow, contact: Contact) -> None:
-    """Make the link of this message, unless it has one. A rehearsal keeps the sample, which opens nothing."""
+def issue(session: Session, deps: Dependencies, dispatch: Dispatch, row: MessageRow, contact: Contact) -> str | None:
+    """Make the link of this message, unless it has one, and return its address.
+
+    None for a rehearsal, which keeps the sample that opens nothing, and where messages have no links.
+    """
     if deps.links is None or dispatch.rehearsal:
-        return
-    deps.links.issue(
+        return None
+    token = deps.links.issue(
         session,
         LinkKind.PAGE,
         row.customer_id,
@@ -36,6 +39,7 @@ def issue(session: Session, deps: Dependencies, dispatch: Dispatch, row: Message
         message_id=row.message_id,
         scopes=_scopes(dispatch, row, contact),
     )
+    return deps.links.address(LinkKind.PAGE, token)
 
 
 def address(session: Session, deps: Dependencies, message_id: str) -> str | None:
@@ -45,9 +49,9 @@ def address(session: Session, deps: Dependencies, message_id: str) -> str | None
     return deps.links.address(LinkKind.PAGE, token) if deps.links is not None and token is not None else None
 
 
-def filled(session: Session, deps: Dependencies, envelope: Envelope) -> Envelope:
-    """Return the message with its own address in place of the sample."""
-    sample, own = shown(deps), address(session, deps, envelope.message_id)
+def filled(deps: Dependencies, envelope: Envelope, own: str | None) -> Envelope:
+    """Return the message with its own address, if it has one, in place of the sample."""
+    sample = shown(deps)
     if sample is None or own is None:
         return envelope
     return replace(

@@ -42,21 +42,19 @@ class NamedPayer:
 
 def name(
     session: Session, link: Link, form_id: str, invoice_id: str, named: NamedPayer, now: datetime, *, ask: bool
-) -> PayerState:
-    """Keep who was named, and return whether they are written to or a person is asked first (`ask`).
+) -> None:
+    """Keep who was named. They are written to, or a person is asked first (`ask`).
 
     Call with the customer's lock. Somebody who was named before is not named again. Raises TooManyPayers.
     """
     key = address_key(Channel.EMAIL, named.email)
-    known = payers.find(session, link.customer_id, key)
-    if known is not None:
-        return PayerState.ASKED if ask else PayerState.DUE
+    if payers.find(session, link.customer_id, key) is not None:
+        return
     if (
         payers.count_of_link(session, link.link_id) >= MOST_OF_LINK
         or payers.count_of_customer(session, link.customer_id) >= MOST_OF_CUSTOMER
     ):
         raise TooManyPayers
-    state = PayerState.ASKED if ask else PayerState.DUE
     row = PayerRow(
         payer_id=sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32],
         invoice_id=invoice_id,
@@ -67,7 +65,7 @@ def name(
         email=named.email,
         email_key=key,
         language=named.language,
-        state=state,
+        state=PayerState.ASKED if ask else PayerState.DUE,
         named_at=now,
     )
     payers.add(session, row)
@@ -78,7 +76,6 @@ def name(
     case = cases.get(session, invoice_id)
     if ask and case is not None:
         _ask(session, case, row, now)
-    return state
 
 
 def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:

@@ -5,7 +5,6 @@ is claimed under the same lock: so either the claim sees the reply, or it was ma
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,11 +14,12 @@ from sqlalchemy.orm import Session
 from dunwell.domain.address import address_key
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.received_mail import ReceivedFile
+from dunwell.domain.refusal import Unknown
 from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyLine, ReplyOutcome, reply_id_of
 from dunwell.gateways.events import ProviderEvent
 from dunwell.intake.file_kinds import MOST_BYTES, kind_of
 from dunwell.intake.reply_lines import Reader, proposals_in
-from dunwell.services.applied_event import CaseEvent
+from dunwell.services.applied_event import CaseEvent, keep_for_cases
 from dunwell.services.reply_owner import Owner
 from dunwell.store import cases, invoices, provider_events, replies
 from dunwell.store.tables import ReplyCaseRow, ReplyFileRow, ReplyRow
@@ -35,6 +35,14 @@ class Received(NamedTuple):
 
     reply_id: str
     tell: tuple[str, ...]
+
+
+def find(session: Session, reply_id: str) -> ReplyRow:
+    """Return a reply. Raises Unknown."""
+    row = replies.get(session, reply_id)
+    if row is None:
+        raise Unknown("reply", f"{reply_id[:80]!r} is not known; `starter.py replies` shows those that wait")
+    return row
 
 
 def open_for(session: Session, customer_id: str) -> Sequence[ReplyRow]:
@@ -92,15 +100,7 @@ def from_page(
     tell = tuple(one.invoice_id for one in concerned)
     if tell:
         event = CaseEvent.of_reply(reply_id, ReplyChannel.PAGE, now, tell)
-        provider_events.add(
-            session,
-            provider="page",
-            event_id=reply_id,
-            kind="request",
-            body={"cases": [asdict(event)]},
-            received_at=now,
-            done_at=None,
-        )
+        keep_for_cases(session, "page", reply_id, [event], now)
     return Received(reply_id, tell)
 
 

@@ -13,16 +13,15 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.principals import Principal, Right
-from dunwell.domain.refusal import Refused, Unknown
+from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import FoundBy, ReplyKind, ReplyOutcome
 from dunwell.services.answers import Answers, Draft, PreviewedAnswer
-from dunwell.services.applied_event import CaseEvent
+from dunwell.services.applied_event import CaseEvent, keep_for_cases
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.event_inbox import keep_for_cases
 from dunwell.services.random_ids import random_id
-from dunwell.services.replies import open_cases
+from dunwell.services.replies import find, open_cases
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, audit, provider_events, replies
+from dunwell.store import accounts, audit, provider_events, replies, users
 from dunwell.store.tables import ContactRow, ReplyRow
 
 COURIER = "dunwell"
@@ -108,7 +107,7 @@ class ReplyHandling:
     def _writing(self, reply_id: str, *more: str) -> Iterator[Session]:
         """A transaction with the locks of the customers whom the reply concerns, and `more`."""
         with self._deps.database.reading() as session:
-            row = _found(session, reply_id)
+            row = find(session, reply_id)
             known = {one.customer_id for one in replies.cases_of(session, reply_id)} | set(more)
             known |= {row.customer_id} if row.customer_id else set()
         with self._deps.database.writing_beside_customers() as session:
@@ -121,20 +120,12 @@ class ReplyHandling:
             provider_events.mark_done(session, COURIER, told.event_id, now)
 
 
-def _found(session: Session, reply_id: str) -> ReplyRow:
-    row = replies.get(session, reply_id)
-    if row is None:
-        raise Unknown("reply", f"{reply_id[:80]!r} is not known; `starter.py replies` shows those that wait")
-    return row
-
-
 def _waiting(session: Session, reply_id: str) -> ReplyRow:
     """The reply, which nobody has handled yet. Raises Refused."""
-    row = _found(session, reply_id)
+    row = find(session, reply_id)
     if row.handled_at is not None:
-        raise Refused(
-            "state", f"{row.handled_by} has handled it on {row.handled_at:%Y-%m-%d %H:%M} UTC: nothing was done"
-        )
+        who = users.name_of(session, str(row.handled_by))
+        raise Refused("state", f"{who} has handled it on {row.handled_at:%Y-%m-%d %H:%M} UTC: nothing was done")
     return row
 
 

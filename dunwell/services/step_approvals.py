@@ -3,9 +3,9 @@
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.principals import NotAllowed, Principal
+from dunwell.domain.principals import Principal
 from dunwell.domain.terms import TaskKind
-from dunwell.services.users import own_approval_allowed
+from dunwell.services.users import check_not_own
 from dunwell.store import audit, cases, tasks
 from dunwell.store.tables import TaskRow
 
@@ -24,15 +24,11 @@ def requester(session: Session, task: TaskRow, case: Case) -> str | None:
     return last.principal if last is not None and last.details.get("to_version") == case.policy.version else None
 
 
-def check_not_own(session: Session, task_id: str, outcome: str, by: Principal) -> None:
+def check_decision(session: Session, task_id: str, outcome: str, by: Principal) -> None:
     """Raise NotAllowed for somebody who approves what they asked for, unless the house allows that."""
     task = tasks.get(session, task_id) if outcome == "approved" else None
     case = cases.get(session, task.invoice_id) if task is not None else None
     if task is None or case is None:
         return
-    if requester(session, task, case) == by.id and not own_approval_allowed(session):
-        raise NotAllowed(
-            f"You moved this case to version {case.policy.version} of its ladder, whose step this is, and nobody "
-            "approves their own request. Ask another manager, or an administrator, who may allow it for a house with "
-            "a single manager."
-        )
+    asked = f"You moved this case to version {case.policy.version} of its ladder, whose step this is."
+    check_not_own(session, requester(session, task, case), by, asked)

@@ -69,7 +69,7 @@ class StepJudge:
 
     def _covered_by_credit(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
         """Delay the step while the customer's credit covers the invoice: a person applies or returns that credit."""
-        found = credits.cover(session, dispatch.case) if self._asks(dispatch) else None
+        found = credits.cover(session, dispatch.case) if self._deps.presses(dispatch.execution) else None
         if found is None:
             return None
         note(session, dispatch, f"credit.{found.amount}", "blocked", found.why)  # looked at every day, and said once
@@ -79,7 +79,7 @@ class StepJudge:
 
     def _waits(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
         """Delay the step while a reply or money of this customer's waits for a person."""
-        presses = self._asks(dispatch)
+        presses = self._deps.presses(dispatch.execution)
         found = customer_waits.wait_for(session, dispatch, presses=presses)
         if found is None:
             if presses:
@@ -88,11 +88,6 @@ class StepJudge:
         note(session, dispatch, f"waits.{found.since:%Y%m%d%H%M%S}", "delayed", found.why)
         until = min(dispatch.calendar.next_open(found.until), dispatch.tomorrow)  # it may be decided by then
         return StepOutcome(step=dispatch.execution.step, status="delayed", at=dispatch.now, until=until)
-
-    def _asks(self, dispatch: Dispatch) -> bool:
-        """Whether the step asks for money, or does something because none came."""
-        execution = dispatch.execution
-        return execution.ladder is not None or (execution.message is not None and self._deps.asks(execution))
 
     def _judge_step(
         self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]

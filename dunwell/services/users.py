@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from sqlalchemy.orm import Session
 
 from dunwell.domain.evidence import digest
-from dunwell.domain.principals import Principal, PrincipalKind, Right, Role, rights_of
+from dunwell.domain.principals import NotAllowed, Principal, PrincipalKind, Right, Role, rights_of
 from dunwell.domain.refusal import Refused
 from dunwell.intake import address_checks, text_checks
 from dunwell.intake.refusals import InvalidValue
@@ -251,6 +251,18 @@ def of_login(session: Session, login: str) -> Principal | None:
 def own_approval_allowed(session: Session) -> bool:
     """Whether one person may both ask for something and approve it."""
     return users.is_on(session, OWN_APPROVAL)
+
+
+def check_not_own(session: Session, asked_by: str | None, by: Principal, why: str = "") -> None:
+    """Raise NotAllowed for somebody who approves what they asked for, unless the house allows that.
+
+    why  a sentence that says what makes it their own, where they may not know
+    """
+    if asked_by == by.id and not own_approval_allowed(session):
+        raise NotAllowed(
+            f"{why} Nobody approves their own request: ask another manager, or an administrator, who may allow it "
+            "for a house with a single manager.".strip()
+        )
 
 
 def _new_link(session: Session, user_id: str, now: datetime, *, sets_password: bool) -> str:

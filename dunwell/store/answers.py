@@ -38,9 +38,3 @@ def of_replies(session: Session, reply_ids: Collection[str]) -> Sequence[AnswerR
     """Return the answers to these replies, oldest first."""
     query = select(AnswerRow).where(AnswerRow.reply_id.in_(reply_ids))
     return session.scalars(query.order_by(AnswerRow.made_at, AnswerRow.answer_id)).all()
-
-
-def of_customer(session: Session, customer_id: str) -> Sequence[AnswerRow]:
-    """Return the answers to this customer, newest first."""
-    query = select(AnswerRow).where(AnswerRow.customer_id == customer_id)
-    return session.scalars(query.order_by(AnswerRow.made_at.desc(), AnswerRow.answer_id)).all()

@@ -23,6 +23,7 @@ _STANDING = (
     .group_by(CaseRow.invoice_id, CaseRow.stage)
     .order_by(CaseRow.invoice_id)
 )
+_LATEST = (LinkRow.made_at.desc(), LinkRow.link_id)
 _INVOICES_OF_MESSAGE = _STANDING.where(CaseRow.invoice_id.in_(_OF_MESSAGE))
 _INVOICES_OF_CUSTOMER = _STANDING.where(CaseRow.customer_id == bindparam("customer_id"))
 
@@ -46,7 +47,7 @@ def of_message(session: Session, message_id: str, kind: LinkKind, *, revoked: bo
     query = select(LinkRow).where(LinkRow.message_id == message_id, LinkRow.kind == kind)
     if not revoked:
         query = query.where(LinkRow.revoked_at.is_(None))
-    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id).limit(1)).first()
+    return session.scalars(query.order_by(*_LATEST).limit(1)).first()
 
 
 def of_account(session: Session, customer_id: str, kind: LinkKind) -> LinkRow | None:
@@ -58,7 +59,7 @@ def of_account(session: Session, customer_id: str, kind: LinkKind) -> LinkRow | 
         LinkRow.contact_id.is_(None),
         LinkRow.revoked_at.is_(None),
     )
-    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id).limit(1)).first()
+    return session.scalars(query.order_by(*_LATEST).limit(1)).first()
 
 
 def of_customer(session: Session, customer_id: str, contact_id: str | None = None) -> Sequence[LinkRow]:
@@ -66,7 +67,7 @@ def of_customer(session: Session, customer_id: str, contact_id: str | None = Non
     query = select(LinkRow).where(LinkRow.customer_id == customer_id)
     if contact_id is not None:
         query = query.where(LinkRow.contact_id == contact_id)
-    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id)).all()
+    return session.scalars(query.order_by(*_LATEST)).all()
 
 
 def invoices(session: Session, row: LinkRow | None) -> list[tuple[str, datetime | None]]:

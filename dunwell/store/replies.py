@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from dunwell.domain.reply_terms import ReplyKind
 from dunwell.store.tables import InvoiceRow, MessageInvoiceRow, MessageRow, ReplyCaseRow, ReplyFileRow, ReplyRow
@@ -45,17 +45,21 @@ def cases_of(session: Session, reply_id: str) -> Sequence[ReplyCaseRow]:
     return session.scalars(query.order_by(ReplyCaseRow.invoice_id)).all()
 
 
-def files_of(session: Session, reply_id: str) -> Sequence[ReplyFileRow]:
-    """Return the files that came with a reply, in their order."""
-    query = select(ReplyFileRow).where(ReplyFileRow.reply_id == reply_id)
-    return session.scalars(query.order_by(ReplyFileRow.number)).all()
+def files_of(session: Session, reply_id: str) -> list[tuple[ReplyFileRow, bool]]:
+    """Return the files that came with a reply, in their order and unread, each with whether it was kept."""
+    query = select(ReplyFileRow, ReplyFileRow.content.is_not(None)).where(ReplyFileRow.reply_id == reply_id)
+    found = session.execute(query.options(defer(ReplyFileRow.content)).order_by(ReplyFileRow.number))
+    return [(row, kept) for row, kept in found]
 
 
-def waiting(
-    session: Session, kinds: Collection[ReplyKind] = (ReplyKind.PERSON, ReplyKind.UNKNOWN)
-) -> Sequence[ReplyRow]:
-    """Return the replies that nobody has handled yet, of these kinds, oldest first."""
-    query = select(ReplyRow).where(ReplyRow.handled_at.is_(None), ReplyRow.kind.in_(list(kinds)))
+def file(session: Session, reply_id: str, number: int) -> ReplyFileRow | None:
+    """Return a file that came with a reply."""
+    return session.get(ReplyFileRow, (reply_id, number))
+
+
+def waiting(session: Session) -> Sequence[ReplyRow]:
+    """Return the replies of people, known or not, that nobody has handled yet, oldest first."""
+    query = select(ReplyRow).where(ReplyRow.handled_at.is_(None), ReplyRow.kind != ReplyKind.AUTOMATIC)
     return session.scalars(query.order_by(ReplyRow.received_at, ReplyRow.reply_id)).all()
 
 

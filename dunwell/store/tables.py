@@ -519,7 +519,7 @@ class PayerRow(Base):
 
     who       who named them, as the mail says it
     language  of the mail
-    next_at   when to try again, where a provider surely did not take it
+    next_at   when to try again: a provider surely did not take it, or nothing may leave before
     """
 
     __tablename__ = "payers"

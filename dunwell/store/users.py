@@ -19,6 +19,12 @@ def get(session: Session, user_id: str) -> UserRow | None:
     return session.get(UserRow, user_id) if is_clean(user_id) else None
 
 
+def name_of(session: Session, by: str) -> str:
+    """Return the name of the user with this id; whoever is no user, as they are called."""
+    row = get(session, by)
+    return row.name if row is not None else by
+
+
 def by_email(session: Session, email: str) -> UserRow | None:
     """Return the user with this address; addresses are stored in lower case."""
     if not is_clean(email):

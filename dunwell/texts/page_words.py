@@ -7,6 +7,7 @@ from types import MappingProxyType
 _BRACES = re.compile(r"\{(\w+)\}")
 
 _PLAIN = """
+invoices
 language language_send paid_so_far settled cancelled handed_over closed
 noted noted_plan noted_met noted_reply noted_paused noted_call
 pay pay_now transfer

@@ -9,7 +9,7 @@ from dunwell.domain.principals import PrincipalKind
 from dunwell.store import audit
 from dunwell.store.tables import AuditRow
 from dunwell.views.facts import Facts
-from dunwell.views.user_names import user_names
+from dunwell.views.names import user_names
 
 
 def audit_facts(

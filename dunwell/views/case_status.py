@@ -1,21 +1,19 @@
 """The status of a case as the database has it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.contact_labels import with_names
 from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.store import cases, invoices, standstills, timeline
 from dunwell.store.database import Database
-from dunwell.store.tables import ContactRow
 from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
+from dunwell.views.names import Names
 from workflows.status import Line, Status, lines_of, status_of
 
 
@@ -44,15 +42,14 @@ def with_written(database: Database, status: Status) -> Status:
         written = [entry for _, entry in timeline.read(session, status.invoice_id)]
         row = invoices.get_row(session, status.invoice_id)
         customer_id = row.customer_id if row else ""
-        names = _names(session, customer_id)
         stored = cases.get(session, status.invoice_id) if status.credit else None
-    if stored is not None:
-        # Where credit went, the case learns with its next answer from the database.
-        status = status.model_copy(update={"credit": stored.credit})
-    in_roles = lines_of(written, customer_id)
-    named = [_named(entry, line, customer_id, names) for entry, line in zip(_by_time(written), in_roles, strict=True)]
-    lines = [*named, *(Counter(status.timeline) - Counter(in_roles) - Counter(named)).elements()]
-    return status.model_copy(update={"timeline": sorted(lines, key=lambda line: line.at)})
+        names, in_roles = Names(session, customer_id), lines_of(written, customer_id)
+        lines = _named_lines(written, in_roles, names)
+        lines += (Counter(status.timeline) - Counter(in_roles) - Counter(lines)).elements()
+        if stored is not None:
+            # Where credit went, the case learns with its next answer from the database.
+            status = status.model_copy(update={"credit": stored.credit})
+        return _named(status, sorted(lines, key=lambda line: line.at), names)
 
 
 def stored_status(database: Database, invoice_id: str) -> Status:
@@ -60,31 +57,33 @@ def stored_status(database: Database, invoice_id: str) -> Status:
     with database.reading() as session:
         find_invoice(session, invoice_id)
         case = cases.get(session, invoice_id)
+        if case is None:
+            why = f"{invoice_id!r} is registered, but its case was never opened: start its file again"
+            raise Refused("invoice", why)
         entries = [entry for _, entry in timeline.read(session, invoice_id)]
-        names = _names(session, case.customer_id) if case else {}
-    if case is None:
-        raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
-    status = status_of(case, entries)
-    named = [
-        _named(entry, line, case.customer_id, names)
-        for entry, line in zip(_by_time(entries), status.timeline, strict=True)
+        status, names = status_of(case, entries), Names(session, case.customer_id)
+        return _named(status, _named_lines(entries, status.timeline, names), names)
+
+
+def _named_lines(entries: Sequence[Entry], in_roles: Sequence[Line], names: Names) -> list[Line]:
+    """The lines of these entries with the names of people."""
+    by_time = sorted(entries, key=lambda entry: entry.at)
+    return [
+        line.model_copy(update={"reason": names.within(entry.reason)})
+        for entry, line in zip(by_time, in_roles, strict=True)
     ]
-    return status.model_copy(update={"timeline": named})
 
 
-def named_reasons(session: Session, customer_id: str, reason: str) -> str:
-    """A reason as people read it outside of the engine, with the names of the customer's people."""
-    return with_names(reason, customer_id, _names(session, customer_id))
-
-
-def _names(session: Session, customer_id: str) -> dict[str, str]:
-    people = select(ContactRow.contact_id, ContactRow.name).where(ContactRow.customer_id == customer_id)
-    return {row.contact_id: row.name for row in session.execute(people)}
-
-
-def _by_time(entries: Sequence[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda entry: entry.at)
-
-
-def _named(entry: Entry, line: Line, customer_id: str, names: Mapping[str, str]) -> Line:
-    return line.model_copy(update={"reason": with_names(entry.reason, customer_id, names)})
+def _named(status: Status, lines: list[Line], names: Names) -> Status:
+    """The status with this timeline, and with names in it."""
+    grace = status.grace
+    return status.model_copy(
+        update={
+            "timeline": lines,
+            "promises": [
+                one.model_copy(update={"promised_by": names.within(one.promised_by)}) for one in status.promises
+            ],
+            "pauses": [one.model_copy(update={"by": names.within(one.by)}) for one in status.pauses],
+            "grace": grace.model_copy(update={"by": names.within(grace.by)}) if grace is not None else None,
+        }
+    )

@@ -13,10 +13,11 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked, is_third_party
 from dunwell.domain.terms import DebtorKind
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
-from dunwell.store.tables import CaseRow, CorrectionRow, InvoiceRow, MessageRow
+from dunwell.store.tables import CaseRow, CorrectionRow, CustomerPauseRow, InvoiceRow, MessageRow
 from dunwell.views.account import access_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_customer
+from dunwell.views.names import user_name
 from dunwell.views.work_list import work_of
 
 _MOST_MESSAGES = 200
@@ -41,8 +42,8 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
         **customer.model_dump(mode="json", exclude={"contacts"}),
         "rehearsal": is_rehearsal(customer_id),
         **access_facts(session, customer_id),
-        "pause": pause and {"reason": pause.reason, "by": pause.by, "until": pause.until, "since": pause.since},
-        "corrected": _corrected(corrections, ""),
+        "pause": _pause(session, pause) if pause else None,
+        "corrected": _corrected(session, corrections, ""),
         "contacts": [_contact(session, one, corrections, about, is_rehearsal(customer_id)) for one in people],
         "invoices": listed,
         "credit": [
@@ -105,18 +106,22 @@ def _contact(
         "whatsapp_opt_in": Consent.parse(contact.whatsapp_opt_in).model_dump() if contact.whatsapp_opt_in else None,
         "state": state,
         "since": person.closed_at or person.retired_at,
-        "by": person.closed_by,
+        "by": user_name(session, person.closed_by),
         "reason": person.closed_why,
-        "added_by": person.added_by,
+        "added_by": user_name(session, person.added_by),
         "addresses_closed": closed,
-        "corrected": _corrected(corrections, contact.contact_id),
+        "corrected": _corrected(session, corrections, contact.contact_id),
         "invoices": [invoice_id for invoice_id, people in about.items() if contact.contact_id in people],
     }
 
 
-def _corrected(corrections: Sequence[CorrectionRow], contact_id: str) -> list[Facts]:
+def _pause(session: Session, row: CustomerPauseRow) -> Facts:
+    return {"reason": row.reason, "by": user_name(session, row.by), "until": row.until, "since": row.since}
+
+
+def _corrected(session: Session, corrections: Sequence[CorrectionRow], contact_id: str) -> list[Facts]:
     return [
-        {"field": row.field, "exported": row.exported, "by": row.by, "at": row.at}
+        {"field": row.field, "exported": row.exported, "by": user_name(session, row.by), "at": row.at}
         for row in corrections
         if row.contact_id == contact_id
     ]

@@ -14,11 +14,11 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import Claim
 from dunwell.domain.payment_reference import grouped
-from dunwell.domain.policy import PlanRules
+from dunwell.domain.policy import PlanRules, Policy
 from dunwell.domain.refusal import Refused
 from dunwell.domain.self_service import Days, Part, counts, last_day, promise_days
 from dunwell.domain.terms import DebtorKind, PromiseState, Stage, TaskState
-from dunwell.services.claims import claim_on, claims_more
+from dunwell.services.claims import claim_of_case, claims_more
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount
 from dunwell.store import (
@@ -149,7 +149,6 @@ class CustomerPage:
     stops   whether e-mails to the address of the message can be stopped; stopped: they are
     """
 
-    customer_id: str
     language: str
     country: str
     time_zone: ZoneInfo
@@ -190,7 +189,6 @@ def read_page(
     contact = contacts.get(session, contact_id)
     phone = contact.phone if contact is not None else None
     return CustomerPage(
-        customer_id=customer_id,
         language=customer.language,
         country=customer.country,
         time_zone=zone,
@@ -212,7 +210,8 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, now
         return None
     case = Case.model_validate(kept.state).with_paid(payments.paid(session, invoice_id))
     today = now.date()
-    claim, rules = _claim(session, deps, case, today), _plan_rules(session, deps, case)
+    policy = _policy(session, deps, case)
+    claim, rules = _claim(session, deps, case, policy, today), policy.plans if policy is not None else PlanRules()
     agreements, money = case.agreements, case.money
     last = agreements.promises[-1] if agreements.promises else None
     left = min(last.still_missing(money.paid), case.open_amount) if last is not None else Decimal(0)
@@ -282,23 +281,21 @@ def _heads(claim: Claim) -> dict[str, Decimal]:
     return {head: amount for head, amount in heads.items() if amount}
 
 
-def _claim(session: Session, deps: Dependencies, case: Case, today: date) -> Claim | None:
+def _claim(session: Session, deps: Dependencies, case: Case, policy: Policy | None, today: date) -> Claim | None:
     """What may be claimed today; None where nothing beside the invoice is, or nobody can say what."""
-    if case.ended:
+    if case.ended or policy is None or today < case.issued_on or not claims_more(session, case, policy):
         return None
     try:
-        if not claims_more(session, case, deps.policy(session, case.policy)):
-            return None
-        return claim_on(session, case.invoice_id, today, seller=deps.sender.country).claim
+        return claim_of_case(session, case, policy, today, seller=deps.sender.country).claim
     except (Refused, LookupError):  # a person was asked about it; the invoice itself can be paid all the same
         return None
 
 
-def _plan_rules(session: Session, deps: Dependencies, case: Case) -> PlanRules:
+def _policy(session: Session, deps: Dependencies, case: Case) -> Policy | None:
     try:
-        return deps.policy(session, case.policy).plans
+        return deps.policy(session, case.policy)
     except LookupError:
-        return PlanRules()
+        return None
 
 
 def _transfers(session: Session, deps: Dependencies, bills: Sequence[Bill], asked: int) -> list[Transfer]:

@@ -6,6 +6,7 @@ from dunwell.domain.links import expiry
 from dunwell.store import links
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_customer
+from dunwell.views.names import user_name
 
 
 def customer_links(session: Session, customer_id: str, contact_id: str | None = None) -> list[Facts]:
@@ -25,7 +26,7 @@ def customer_links(session: Session, customer_id: str, contact_id: str | None = 
                 "made_at": row.made_at,
                 "until": expiry(row.made_at, (ended_at for _, ended_at in opened)),
                 "revoked_at": row.revoked_at,
-                "revoked_by": row.revoked_by,
+                "revoked_by": user_name(session, row.revoked_by),
                 "reason": row.revoked_why,
             }
         )

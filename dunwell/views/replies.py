@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Customer, is_rehearsal
 from dunwell.domain.keys import StepKey
-from dunwell.domain.refusal import Unknown
 from dunwell.domain.reply_terms import ReplyKind, ReplyProposal
 from dunwell.intake.sender_verdicts import judged
 from dunwell.services.answers import PreviewedAnswer, sendable
-from dunwell.store import answers, cases, invoices, replies
-from dunwell.store.tables import AnswerRow, ContactRow, MessageInvoiceRow, MessageRow, ReplyFileRow, ReplyRow
+from dunwell.services.replies import find
+from dunwell.store import answers, cases, invoices, outbox, replies
+from dunwell.store.tables import AnswerRow, ContactRow, ReplyFileRow, ReplyRow
 from dunwell.views.facts import Facts
+from dunwell.views.names import user_name
 
 _START = 160
 """Characters of a reply that a list shows."""
@@ -49,19 +50,10 @@ def replies_of(session: Session, customer_id: str, now: datetime) -> list[Facts]
     return [one | {"answers": given.get(one["reply_id"], [])} for one in _listed(session, rows, now)]
 
 
-def find_reply(session: Session, reply_id: str) -> ReplyRow:
-    """Return a reply. Raises Unknown."""
-    row = replies.get(session, reply_id)
-    if row is None:
-        raise Unknown("reply", f"{reply_id[:80]!r} is not known; `starter.py replies` shows those that wait")
-    return row
-
-
 def one_reply(session: Session, reply_id: str, now: datetime) -> Facts:
     """Return a reply whole: text, files, what it seems to say, its cases, its answers. Raises Unknown."""
-    row = find_reply(session, reply_id)
+    row = find(session, reply_id)
     (facts,) = _listed(session, [row], now)
-    concerned = sendable(session, row) if row.customer_id else []
     return facts | {
         "subject": row.subject,
         "text": row.text,
@@ -69,10 +61,16 @@ def one_reply(session: Session, reply_id: str, now: datetime) -> Facts:
         "verdicts": judged(row.verdicts, row.sender),
         "message_id": row.message_id,
         "proposals": [ReplyProposal.model_validate(one).model_dump() for one in row.proposals],
-        "files": [_file(one) for one in replies.files_of(session, reply_id)],
-        "invoices": [_invoice(session, one.invoice_id) for one in concerned],
+        "files": [_file(one, kept=kept) for one, kept in replies.files_of(session, reply_id)],
+        "invoices": [_invoice(session, one) for one in invoice_ids(session, reply_id)],
         "answers": [_answer(session, one) for one in answers.of_replies(session, [reply_id])],
     }
+
+
+def invoice_ids(session: Session, reply_id: str) -> list[str]:
+    """Return the ids of the invoices that a reply may be about: those of its customer. Raises Unknown."""
+    row = find(session, reply_id)
+    return [one.invoice_id for one in sendable(session, row)] if row.customer_id else []
 
 
 def preview_facts(found: PreviewedAnswer) -> Facts:
@@ -98,7 +96,11 @@ def _listed(session: Session, rows: Sequence[ReplyRow], now: datetime) -> list[F
     sums, writers = _open_sums(session, list(customers)), sorted({row.contact_id for row in rows if row.contact_id})
     people = session.execute(select(ContactRow.contact_id, ContactRow.name).where(ContactRow.contact_id.in_(writers)))
     names: dict[str | None, str] = {row.contact_id: row.name for row in people}
-    return [_summary(row, customers.get(row.customer_id or ""), names.get(row.contact_id), sums, now) for row in rows]
+    return [
+        _summary(row, customers.get(row.customer_id or ""), names.get(row.contact_id), sums, now)
+        | {"handled_by": user_name(session, row.handled_by)}
+        for row in rows
+    ]
 
 
 def _summary(
@@ -107,6 +109,7 @@ def _summary(
     sums = open_.get(row.customer_id or "", {})
     return {
         "reply_id": row.reply_id,
+        "rehearsal": is_rehearsal(row.customer_id or ""),
         "customer_id": row.customer_id,
         "customer": customer.name if customer else None,
         "time_zone": customer.time_zone if customer else "UTC",
@@ -126,7 +129,6 @@ def _summary(
         "open": [{"amount": amount, "currency": currency} for currency, amount in sorted(sums.items())],
         "waits": row.handled_at is None and row.kind is not ReplyKind.AUTOMATIC,
         "handled_at": row.handled_at,
-        "handled_by": row.handled_by,
         "outcome": row.outcome.value if row.outcome else None,
     }
 
@@ -153,36 +155,28 @@ def _invoice(session: Session, invoice_id: str) -> Facts:
     }
 
 
-def _file(row: ReplyFileRow) -> Facts:
+def _file(row: ReplyFileRow, *, kept: bool) -> Facts:
     return {
         "number": row.number,
         "name": row.name,
         "given_name": row.given_name,
         "media_type": row.media_type,
         "size": row.size,
-        "kept": row.content is not None,
+        "kept": kept,
     }
 
 
 def _answer(session: Session, row: AnswerRow) -> Facts:
     """An answer with the message that carried it; `state` is None until the case has claimed it."""
-    answer = answers.answer_of(row)
-    query = (
-        select(MessageRow)
-        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
-        .where(
-            MessageInvoiceRow.invoice_id == row.invoice_id,
-            MessageInvoiceRow.step == str(StepKey(step=answer.step)),
-        )
-    )
-    message = session.scalars(query.limit(1)).first()
+    step = StepKey(step=answers.answer_of(row).step)
+    message = next(iter(outbox.of_invoice(session, row.invoice_id, str(step))), None)
     return {
         "answer_id": row.answer_id,
         "reply_id": row.reply_id,
         "invoice_id": row.invoice_id,
         "phrases": list(row.phrases),
         "words": row.words,
-        "by": row.by,
+        "by": user_name(session, row.by),
         "made_at": row.made_at,
         "message_id": message.message_id if message else None,
         "state": message.state.value if message else None,

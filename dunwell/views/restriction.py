@@ -88,12 +88,10 @@ class RestrictedAccount:
     limited_until  when its last hold was released; None while it has one, or never had any
     """
 
-    customer_id: str
     name: str
     language: str
     time_zone: str
     access: Access
-    work_on_hold: bool
     held: Sequence[HeldInvoice]
     in_grace: Sequence[HeldInvoice]
     limited_until: datetime | None
@@ -140,12 +138,10 @@ def restricted_account(session: Session, deps: Dependencies, customer_id: str, n
     account = accounts.account(session, customer_id)
     holds = account.holds if account is not None else []
     return RestrictedAccount(
-        customer_id=customer_id,
         name=customer.name,
         language=customer.language,
         time_zone=customer.time_zone,
         access=accounts.access_by(holds),
-        work_on_hold=accounts.holds_work(holds),
         held=_held(session, deps, holds, now),
         in_grace=_in_grace(session, deps, customer_id, now),
         limited_until=_limited_until(session, customer) if not holds else None,

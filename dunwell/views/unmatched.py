@@ -13,6 +13,7 @@ from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import billing_events, incoming_payments, invoices
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
 from dunwell.views.facts import Facts
+from dunwell.views.names import user_name
 
 _LATELY = 20
 
@@ -105,7 +106,7 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
 def _booking(session: Session, row: BookingRow) -> Facts:
     return _part(session, row.invoice_id, row.amount) | {
         "payment_id": row.payment_id,
-        "by": row.by,
+        "by": user_name(session, row.by),
         "at": row.at,
         "refused": row.refused,
         "undone_at": row.undone_at,

@@ -6,6 +6,7 @@ from dunwell.domain.notifications import DeliveryState
 from dunwell.services.webhook_subscriptions import find
 from dunwell.store import notifications, subscriptions
 from dunwell.views.facts import Facts
+from dunwell.views.names import user_name
 
 MOST = 200
 
@@ -19,7 +20,7 @@ def subscribed(session: Session) -> list[Facts]:
             "subscription_id": row.subscription_id,
             "url": row.url,
             "events": row.topics,
-            "by": row.by,
+            "by": user_name(session, row.by),
             "since": row.at,
             "pending": pending.get(row.subscription_id, 0),
             "failed": failed.get(row.subscription_id, 0),

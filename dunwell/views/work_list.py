@@ -17,10 +17,10 @@ from dunwell.services import credits, step_approvals
 from dunwell.services.call_tasks import number_asked_for
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
 from dunwell.store import addresses, cases, contacts, invoices, notes, sent_files, tasks
-from dunwell.store.tables import TaskRow
-from dunwell.views.case_status import named_reasons
+from dunwell.store.tables import InvoiceRow, TaskRow
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
+from dunwell.views.names import Names, user_name, with_user_names
 
 
 def open_work(
@@ -120,7 +120,11 @@ def one_task(session: Session, task_id: str) -> Facts:
         return _asked(session, asked) | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
     if row is None:
         raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
-    return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
+    return _facts(session, row) | {
+        "state": row.state,
+        "outcome": user_name(session, row.outcome),
+        "closed_at": row.closed_at,
+    }
 
 
 def _urgency(task: Facts) -> Place:
@@ -173,7 +177,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "requested": row.requested,
         "escalated_at": row.escalated_at,
         "asked_by": _asked_by(session, row, case),
-        "reason": named_reasons(session, invoice.customer_id, row.reason) if invoice else row.reason,
+        "reason": _named(session, invoice, row.reason),
         "disputed": disputed,
         "words": None if asked is not None else _words(session, row, case if disputed else None),
         "files": _files(session, case) if case is not None and disputed else [],
@@ -201,14 +205,19 @@ def _files(session: Session, case: Case) -> list[Facts]:
     ]
 
 
+def _named(session: Session, invoice: InvoiceRow | None, reason: str) -> str:
+    """The reason with the names of people; of money that nobody could match, there is no invoice."""
+    return Names(session, invoice.customer_id).within(reason) if invoice else with_user_names(session, reason)
+
+
 def _asked_by(session: Session, row: TaskRow, case: Case | None) -> Facts | None:
-    """Who asks for an approval: the ladder, and the id of who moved the case to it. None for other tasks."""
+    """Who asks for an approval: the ladder, and who moved the case to it. None for other tasks."""
     if case is None or row.kind is not TaskKind.APPROVAL:
         return None
     return {
         "policy": case.policy.name,
         "version": case.policy.version,
-        "moved_by": step_approvals.requester(session, row, case),
+        "moved_by": user_name(session, step_approvals.requester(session, row, case)),
     }
 
 

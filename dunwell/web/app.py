@@ -60,7 +60,7 @@ def make_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.fresh_links = fresh_link.Pace()
+    app.state.fresh_links = fresh_link.limits()
     app.include_router(webhooks.router)
     app.include_router(unsubscribe.router)
     app.include_router(pay.router)

@@ -80,8 +80,8 @@ def give_rehearsals_links() -> None:
 
     issue = message_links.issue
 
-    def for_rehearsals(session: Any, deps: Any, dispatch: Any, row: Any, contact: Any) -> None:
-        issue(session, deps, replace(dispatch, rehearsal=False), row, contact)
+    def for_rehearsals(session: Any, deps: Any, dispatch: Any, row: Any, contact: Any) -> Any:
+        return issue(session, deps, replace(dispatch, rehearsal=False), row, contact)
 
     setattr(message_links, "issue", for_rehearsals)  # noqa: B010
     if sys.argv[1] == "web":

@@ -17,6 +17,13 @@ NAMES = {"acme.accounts_payable.1": "Katrin Vogel", "acme.user.2": "Ben Ode"}
         ),
         ("acme.user.2 had 4 messages", "user 2 had 4 messages", "Ben Ode (user 2) had 4 messages"),
         ("call acme.manager.1.", "call manager.", "call manager."),
+        ("paid, says link of user.2", "paid, says link of user 2", "paid, says link of Ben Ode (user 2)"),
+        (
+            "by link of accounts_payable.1:",
+            "by link of accounts payable:",
+            "by link of Katrin Vogel (accounts payable):",
+        ),
+        ("user.2 and blink of user.2", "user.2 and blink of user.2", "user.2 and blink of user.2"),
         # ids that only hold such an id stay whole
         ("task acme.user.2.visit", "task acme.user.2.visit", "task acme.user.2.visit"),
         ("invoice x.acme.user.2", "invoice x.acme.user.2", "invoice x.acme.user.2"),

@@ -105,16 +105,16 @@ def test_an_announced_payment_asks_a_person_to_look_for_it(harness: ServiceHarne
 
 
 @pytest.mark.parametrize(
-    ("wanted", "due"),
+    ("wanted", "due", "moved"),
     [
-        (None, "2027-03-03 09:00"),
-        ("2027-03-04T10:00:00Z", "2027-03-04 10:00"),
-        ("2027-03-04T20:00:00Z", "2027-03-05 08:00"),  # nobody is called at night
-        ("2027-03-06T10:00:00Z", "2027-03-08 08:00"),  # nor on a Saturday
+        (None, "2027-03-03 09:00", ""),
+        ("2027-03-04T10:00:00Z", "2027-03-04 10:00", ""),
+        ("2027-03-04T20:00:00Z", "2027-03-05 08:00", "21:00 on 2027-03-04"),  # nobody is called at night
+        ("2027-03-06T10:00:00Z", "2027-03-08 08:00", "11:00 on 2027-03-06"),  # nor on a Saturday
     ],
 )
 def test_a_requested_call_is_a_task_at_an_hour_when_people_are_called(
-    harness: ServiceHarness, wanted: str | None, due: str
+    harness: ServiceHarness, wanted: str | None, due: str, moved: str
 ) -> None:
     opened(harness)
     harness.carry_out("first-reminder", FIRST)
@@ -122,6 +122,8 @@ def test_a_requested_call_is_a_task_at_an_hour_when_people_are_called(
     (task,) = harness.tasks()
     assert (task.kind, task.contact_id, task.due_at, task.requested) == ("call", "acme.user.1", at(due), True)
     assert "Ask for User Person" in task.script
+    said = f"; at {moved}, as they asked, nobody is called" if moved else ""  # its own hour is shown beside it
+    assert task.reason == f"link of user.1 asks to be called{said}"
     assert answer.next_action is not None
     assert (answer.next_action.step, answer.next_action.at.date()) == ("@call", at(due).date())
 

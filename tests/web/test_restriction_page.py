@@ -305,6 +305,7 @@ async def test_a_double_click_promises_once(firm: Firm) -> None:
     for _ in range(2):
         assert (await firm.post("/promise", **a_promise())).status_code == 303
     assert len(firm.engine.told) == 1
+    assert (await firm.post("/promise", **a_promise("2027-03-30"))).status_code == 422, "other words"
 
 
 @pytest.mark.parametrize("day", ["2027-03-23", "2027-04-08", "", "soon", "2027-02-30", "0001-01-01", "9999-12-31"])
@@ -443,6 +444,7 @@ async def test_a_double_click_and_an_old_page_grant_it_once(firm: Firm) -> None:
     assert (await firm.post("/grace", **asking(old))).status_code == 422
     firm.now += timedelta(days=1)
     assert (await firm.post("/grace", **asking(old))).status_code == 422
+    assert (await firm.post("/grace", **asking(page, until="2027-04-02"))).status_code == 422, "other words"
     assert len(firm.engine.told) == 1
 
 

@@ -1,7 +1,7 @@
 """The page of requests for approval: an agent asks, a manager decides."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
@@ -10,15 +10,15 @@ from fastapi.responses import Response
 from dunwell.client import approvals as client
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.services.approvals import Approvals
 from dunwell.services.submissions import AlreadyDone
-from dunwell.store import users
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form, submission_of
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.forms import submission_of
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.repetition import answered_once
 from dunwell.web.request_body import Problem
-from dunwell.web.service import Service, service_of
+from dunwell.web.service import service_of
 
 HERE = f"{PREFIX}/approvals"
 _DONE = {
@@ -98,7 +98,7 @@ async def _shown(
     status: int = 200,
     done: str | None = None,
 ) -> Response:
-    found = await asyncio.to_thread(_waiting, service_of(request))
+    found = await asyncio.to_thread(service_of(request).approvals.waiting)
     return page(
         request,
         "approvals.html",
@@ -111,11 +111,3 @@ async def _shown(
         problem=problem,
         done=done,
     )
-
-
-def _waiting(service: Service) -> list[dict[str, Any]]:
-    """Return the requests that wait, each with the name of who asks."""
-    with service.database.reading() as session:
-        names = {one.user_id: one.name for one in users.all_users(session)}
-    waiting = Approvals(service.database).waiting()
-    return [one | {"asker": names.get(one["requested_by"], one["requested_by"])} for one in waiting]

@@ -24,7 +24,6 @@ from dunwell.services.message_preview import preview_messages
 from dunwell.store import (
     cases,
     invoices,
-    notes,
     outbox,
     payers,
     payment_references,
@@ -37,15 +36,17 @@ from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.evidence import as_text, gather
 from dunwell.views.lookup import find_invoice
+from dunwell.views.notes import notes_about
 from dunwell.views.replies import replies_of
-from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
+from dunwell.web.clock import now
 from dunwell.web.console.case_picture import case_picture
-from dunwell.web.console.forms import EVENT_FORMS, Filled, read_form
+from dunwell.web.console.forms import EVENT_FORMS, Filled
 from dunwell.web.console.policy_moves import other_versions
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, is_partial, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, is_partial, page, redirect
 from dunwell.web.console.sending import Overtaken, send
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 from workflows.status import Status
@@ -216,12 +217,9 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
         _, case = _case(session, invoice_id)
         invoice = find_invoice(session, invoice_id)
         customer = invoices.customer_row(session, invoice.customer_id)
-        steps, names = _steps(service, session, case, at), user_names(session)
+        steps = _steps(service, session, case, at)
         return {
             "status": status,
-            "timeline": [
-                line.model_copy(update={"reason": with_user_names(line.reason, names)}) for line in status.timeline
-            ],
             "case": case,
             "reference": grouped(payment_references.reference_of(session, [case.invoice_id])),
             "invoice": invoice,
@@ -232,13 +230,12 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "versions": other_versions(service, session, case.policy) if case.ended is None else (),
             "picture": case_picture(steps, case.due_on, at, customer.time_zone) if steps else "",
             "standstill": standstills.in_force(session),
-            "tasks": reasons_named(work_of(session, [invoice_id]), names),
+            "tasks": work_of(session, [invoice_id]),
             "messages": outbox.of_invoice(session, invoice_id)[::-1],
             "files": sent_files.of_invoice(session, invoice_id),
             "payers": payers.of_invoice(session, invoice_id),
-            "notes": {one.note_id: one for one in notes.of_invoice(session, invoice_id)},
+            "notes": notes_about(session, invoice.customer_id, [invoice_id]),
             "replies": replies_of(session, invoice.customer_id, at),
-            "users": names,
             "credits_beside": credit_beside(session, invoice),
             "seen": timeline.last_number(session, invoice_id),
             **claim_or_reason(session, invoice_id, service.seller, today_of(session, case, at)),

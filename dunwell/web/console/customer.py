@@ -13,29 +13,29 @@ from sqlalchemy.orm import Session
 from dunwell.client import credits
 from dunwell.client.answers import TellOutcome
 from dunwell.client.customers import Changed, Customers
-from dunwell.domain.contact_labels import with_names
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
-from dunwell.store import cases, invoices, links, notes, outbox, timeline
+from dunwell.store import cases, invoices, links, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
+from dunwell.views.names import Names
+from dunwell.views.notes import notes_about
 from dunwell.views.replies import replies_of
-from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.web.auth import allowed
+from dunwell.web.clock import now
 from dunwell.web.console.changes import change
 from dunwell.web.console.forms import (
     CONTACT_FORMS,
     CREDIT_FORMS,
     CUSTOMER_FORMS,
-    FORM_ID,
     Filled,
     Form,
-    read_form,
 )
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, page, redirect
+from dunwell.web.posted_form import FORM_ID, read_form
 from dunwell.web.repetition import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -276,7 +276,7 @@ def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> di
         facts = customer_facts(session, customer_id)
         ids = [one["invoice_id"] for one in facts["invoices"]]
         numbers = {one["invoice_id"]: one["number"] for one in facts["invoices"]}
-        names, users = {one["contact_id"]: one["name"] for one in facts["contacts"]}, user_names(session)
+        names = Names(session, customer_id)
         entries = [
             (invoice_id, entry)
             for invoice_id, written in timeline.read_all(session, ids).items()
@@ -286,13 +286,12 @@ def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> di
         whole = shown.all_of == "timeline"
         listed_entries = entries[shown.first : shown.first + _PAGE] if whole else entries[:_ENTRIES]
         listed = _listed(facts["invoices"])
-        facts["tasks"] = reasons_named(facts["tasks"], users)
         return {
             "customer": facts,
             "zone": facts["time_zone"],
             "numbers": numbers,
             "entries": [
-                (invoice_id, entry.model_copy(update={"reason": _readable(entry.reason, customer_id, names, users)}))
+                (invoice_id, entry.model_copy(update={"reason": names.within(entry.reason)}))
                 for invoice_id, entry in listed_entries
             ],
             "entries_total": len(entries),
@@ -300,18 +299,12 @@ def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> di
             "invoices": listed if shown.all_of == "invoices" else listed[:_INVOICES],
             "messages": facts["messages"][::-1][:_MESSAGES],
             "messages_total": outbox.count_of_customer(session, customer_id),
-            "notes": {one.note_id: one for one in notes.of_invoices(session, ids)},
-            "users": users,
+            "notes": notes_about(session, customer_id, ids),
             "replies": replies_of(session, customer_id, at),
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
             "links": links.holders(session, customer_id),
         }
-
-
-def _readable(reason: str, customer_id: str, names: Mapping[str, str], users: Mapping[str, str]) -> str:
-    """Return a reason with the names of the customer's people and of ours."""
-    return with_user_names(with_names(reason, customer_id, dict(names)), users)
 
 
 def _listed(found: list[Facts]) -> list[Facts]:

@@ -15,8 +15,9 @@ from dunwell.views import figure_words as words
 from dunwell.views.figure_table import write_csv
 from dunwell.views.figures import as_of_given, figures
 from dunwell.web.auth import allowed
+from dunwell.web.clock import now
 from dunwell.web.console.figure_charts import ageing_chart, days_chart, steps_chart, trend_chart
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, now, page
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, page
 from dunwell.web.service import service_of
 
 router = APIRouter(prefix=f"{PREFIX}/figures", route_class=ConsoleRoute, include_in_schema=False)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -17,15 +16,13 @@ from dunwell.domain.terms import DebtorKind, Head, Role
 from dunwell.services.kind_questions import is_kind_question
 from dunwell.services.submissions import Submission
 from dunwell.web.console.formats import plain, sentence
-from dunwell.web.request_body import Problem, read_body
+from dunwell.web.posted_form import FORM_ID, form_id_of
 
 MOST_INSTALMENTS = 6
 """Rows of the payment plan's form. A longer plan is agreed by command or API."""
-FORM_ID, SEEN = "form_id", "seen"
-"""Hidden fields: the id of this one sending of a form, and the last timeline entry that its page showed."""
+SEEN = "seen"
+"""The hidden field with the last timeline entry that the form's page showed."""
 
-_MOST_FIELDS = 200
-_LONGEST_ID = 64
 _MOST_NOTE = 4_000
 
 Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note", "lines"]
@@ -503,21 +500,10 @@ class Filled:
         return replace(self, errors={name: refused.reason})
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """Return the texts of a posted form, without surrounding spaces. Raises Problem 400, 408 or 413."""
-    body = await read_body(request)
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError:  # UnicodeDecodeError, too
-        raise Problem(400, "The form cannot be read: go back, and send it again.") from None
-    return {name: value.strip() for name, value in pairs}
-
-
 def submission_of(request: Request, principal: Principal, typed: Mapping[str, str]) -> Submission:
-    """Return which sending of which form this is. A form that came without an id is one of its own."""
-    form_id = typed.get(FORM_ID, "")[:_LONGEST_ID] or uuid4().hex
+    """Return which sending of which form this is."""
     said = {name: text for name, text in typed.items() if name not in {FORM_ID, SEEN}}
-    return Submission.of(principal.label, form_id, request.url.path, said)
+    return Submission.of(principal.label, form_id_of(typed), request.url.path, said)
 
 
 def content_of(form: Form, typed: Mapping[str, str], zone: str) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from dunwell.services.opening import foreseen
 from dunwell.store import cases
 from dunwell.views.facts import Facts
 from dunwell.web.auth import allowed
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
 from dunwell.web.console.uploads import read_upload
 from dunwell.web.service import Service, service_of
 

@@ -17,8 +17,9 @@ from dunwell.store import outbox
 from dunwell.views.facts import Facts
 from dunwell.views.letters import letter_facts
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

@@ -18,8 +18,9 @@ from dunwell.services import saved_filters
 from dunwell.store.tables import PolicyRow
 from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
 from dunwell.web.auth import allowed
+from dunwell.web.clock import now
 from dunwell.web.console.formats import csv_cell
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, is_partial, now, page
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, is_partial, page
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)

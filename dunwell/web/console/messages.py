@@ -21,8 +21,10 @@ from dunwell.services.submissions import AlreadyDone
 from dunwell.store import contacts, invoices, outbox
 from dunwell.store.tables import CustomerRow, MessageRow
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form, submission_of
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.forms import submission_of
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

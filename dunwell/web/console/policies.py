@@ -28,8 +28,9 @@ from dunwell.store.tables import CaseRow, InvoiceRow
 from dunwell.views.ladder_picture import picture
 from dunwell.views.search import amount_in
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

@@ -16,8 +16,8 @@ from dunwell.domain.refusal import Refused
 from dunwell.store import cases, invoices, policies
 from dunwell.views.lookup import find_invoice
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=f"{PREFIX}/cases", route_class=ConsoleRoute, include_in_schema=False)

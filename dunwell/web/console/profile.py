@@ -12,8 +12,9 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.time_zones import zones_of
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.service import Service, service_of
 
 HERE = f"{PREFIX}/profile"

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
+from dunwell.web.clock import now
 from dunwell.web.console.formats import FILTERS
 from dunwell.web.request_body import Problem
 
@@ -72,12 +72,6 @@ _TEMPLATES = _environment()
 
 Position = Annotated[int, Query(ge=0, le=1_000_000_000)]
 """Where in a list a page begins. A database takes no number of any size."""
-
-
-def now(request: Request) -> datetime:
-    """Return the time by the service's clock, in UTC."""
-    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
-    return clock() if clock else datetime.now(UTC)
 
 
 def page(

@@ -15,16 +15,19 @@ from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.services.answers import Answers, Draft, PreviewedAnswer, channel_of, stopped_by
+from dunwell.services.replies import find
 from dunwell.services.submissions import AlreadyDone
 from dunwell.store import contacts, replies, timeline
 from dunwell.views.facts import Facts
-from dunwell.views.replies import find_reply, latest_replies, one_reply, replies_of, waiting_replies
-from dunwell.views.user_names import user_names, with_user_names
+from dunwell.views.names import Names
+from dunwell.views.replies import invoice_ids, latest_replies, one_reply, replies_of, waiting_replies
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import FORM_ID, Filled, read_form, submission_of
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.forms import Filled, submission_of
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, page, redirect
 from dunwell.web.console.reply_proposals import PROPOSED, Proposed, proposed, suggested
 from dunwell.web.console.sending import Overtaken, send
+from dunwell.web.posted_form import FORM_ID, read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -74,8 +77,8 @@ async def file(request: Request, reply_id: str, number: int, principal: Reads) -
 
     def read() -> tuple[str, bytes]:
         with service_of(request).database.reading() as session:
-            find_reply(session, reply_id)
-            found = next((one for one in replies.files_of(session, reply_id) if one.number == number), None)
+            find(session, reply_id)
+            found = replies.file(session, reply_id, number)
             if found is None or found.content is None:
                 raise Problem(404, "This file was not kept: it was too large, or there is none of this number.")
             return found.name, found.content
@@ -131,9 +134,7 @@ async def tell(request: Request, reply_id: str, event: str, principal: Writes) -
     form, typed = PROPOSED.get(event), await read_form(request)
     if form is None:
         raise Problem(404, "There is no such form.")
-    facts = await asyncio.to_thread(_facts, service_of(request), reply_id, now(request))
-    known = {one["invoice_id"] for one in facts["reply"]["invoices"]}
-    if typed.get("invoice", "") not in known:
+    if typed.get("invoice", "") not in await asyncio.to_thread(_invoice_ids, service_of(request), reply_id):
         filled = Filled(form, typed).refused(Refused("invoice", "is none of this customer's: choose one"))
         return await _shown(request, principal, reply_id, told=filled, status=422)
     try:
@@ -210,9 +211,14 @@ async def _shown(
     )
 
 
+def _invoice_ids(service: Service, reply_id: str) -> list[str]:
+    with service.database.reading() as session:
+        return invoice_ids(session, reply_id)
+
+
 def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
     with service.database.reading() as session:
-        row, reply, users = find_reply(session, reply_id), one_reply(session, reply_id, at), user_names(session)
+        row, reply = find(session, reply_id), one_reply(session, reply_id, at)
         about = [one["invoice_id"] for one in reply["invoices"]]
         entries = sorted(
             ((invoice_id, entry) for invoice_id in about for _, entry in timeline.read(session, invoice_id)),
@@ -220,6 +226,7 @@ def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
             reverse=True,
         )[:_ENTRIES]
         others = replies_of(session, row.customer_id, at) if row.customer_id else []
+        names = Names(session, row.customer_id or "")
         return {
             "reply": reply,
             "way": channel_of(session, row),
@@ -229,11 +236,10 @@ def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
             "writer": contacts.get(session, row.contact_id),
             "others": [one for one in others if one["reply_id"] != reply_id],
             "entries": [
-                (invoice_id, entry.model_copy(update={"reason": with_user_names(entry.reason, users)}))
+                (invoice_id, entry.model_copy(update={"reason": names.within(entry.reason)}))
                 for invoice_id, entry in entries
             ],
             "numbers": {one["invoice_id"]: one["number"] for one in reply["invoices"]},
             "seen": timeline.last_number(session, about[0]) if len(about) == 1 else 0,
-            "users": users,
             "zone": reply["time_zone"],
         }

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from dunwell.domain.principals import Principal, Right
 from dunwell.services import saved_filters
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.service import service_of
 
 router = APIRouter(prefix=f"{PREFIX}/filters", route_class=ConsoleRoute, include_in_schema=False)

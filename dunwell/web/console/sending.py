@@ -15,7 +15,8 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.store import idempotency_keys, invoices, timeline
 from dunwell.views.lookup import find_invoice
-from dunwell.web.console.forms import FORM_ID, SEEN, Filled, Form, content_of, note_of
+from dunwell.web.console.forms import SEEN, Filled, Form, content_of, note_of
+from dunwell.web.posted_form import FORM_ID
 from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service, service_of
 

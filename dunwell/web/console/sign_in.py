@@ -22,8 +22,9 @@ from dunwell.store import users
 from dunwell.store.tables import SignInStateRow
 from dunwell.web.allowed_hosts import LOOPBACK, host_of
 from dunwell.web.auth import SIGN_IN, SignInNeeded, check_same_origin, is_secure, session_cookie, session_token
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

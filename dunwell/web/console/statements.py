@@ -15,7 +15,8 @@ from dunwell.services.statements import QUIET, StatementPreview
 from dunwell.store import bank_entries, statement_layouts
 from dunwell.views.statements import preview_facts
 from dunwell.web.auth import allowed
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
+from dunwell.web.clock import now
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
 from dunwell.web.console.uploads import Upload, read_upload
 from dunwell.web.service import Service, service_of
 

@@ -18,14 +18,15 @@ from dunwell.store import invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.replies import waiting_replies
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
-from dunwell.views.user_names import reasons_named, user_names
 from dunwell.views.waiting import what_waits
 from dunwell.views.work_list import one_task
 from dunwell.web.auth import allowed
+from dunwell.web.clock import now
 from dunwell.web.console.changes import change
-from dunwell.web.console.forms import EVENT_FORMS, Filled, read_form, task_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, is_partial, now, page, redirect
+from dunwell.web.console.forms import EVENT_FORMS, Filled, task_form
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, is_partial, page, redirect
 from dunwell.web.console.sending import Overtaken, send
+from dunwell.web.posted_form import read_form
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
@@ -136,8 +137,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int, 
         wanted = [one for one in tasks if not kind or one.kind == kind]
         shown = wanted[first : first + _PAGE]
         chosen = task_id or (shown[0].task_id if shown else "")
-        users = user_names(session)
-        selected = _selected(session, chosen, users) if chosen else None
+        selected = _selected(session, chosen) if chosen else None
         return {
             "tasks": wanted,
             "shown": shown,
@@ -149,7 +149,6 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int, 
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
             "replies": waiting_replies(session, at) if replies else [],
-            "users": users,
         }
 
 
@@ -162,8 +161,8 @@ def _counted(tasks: list[QueuedTask]) -> list[tuple[str, str, int]]:
     return [(word, name, numbers[word]) for word, name in _KINDS.items() if numbers[word] or not word]
 
 
-def _selected(session: Session, task_id: str, users: Mapping[str, str]) -> Facts:
-    (facts,) = reasons_named([one_task(session, task_id)], users)
+def _selected(session: Session, task_id: str) -> Facts:
+    facts = one_task(session, task_id)
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
 

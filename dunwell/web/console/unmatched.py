@@ -17,8 +17,10 @@ from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import lately_booked, unmatched
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form, submission_of
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.clock import now
+from dunwell.web.console.forms import submission_of
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
 from dunwell.web.service import service_of
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from dunwell.web.console.forms import read_form
+from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem, read_body
 
 MOST_BYTES = 700_000

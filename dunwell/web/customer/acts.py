@@ -247,20 +247,28 @@ def _given(**facts: str | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A form of the page: how it is read, what its link has to allow, and about which invoices it can be."""
+    """A form of the page.
+
+    read   how it is read; `done`: the word that confirms it when it is sent again
+    scope  what its link has to allow
+    able   about which invoices it can be
+    tells  whether a case is told
+    """
 
     read: Callable[[Form], Act]
     scope: Scope
+    done: str
     able: Callable[[Bill], bool] = field(default=any_open)
+    tells: bool = True
 
 
 ACTS: Mapping[str, Kind] = {
-    "promise": Kind(promise, Scope.PROMISE, may_promise),
-    "split": Kind(split, Scope.PROMISE, may_split),
-    "instalments": Kind(instalments, Scope.PROMISE, may_wish),
-    "wrong": Kind(wrong, Scope.DISPUTE, may_dispute),
-    "paid": Kind(paid, Scope.PAY),
-    "call": Kind(call, Scope.CONTACT),
-    "payer": Kind(payer, Scope.CONTACT),
-    "stop": Kind(stop, Scope.STOP),
+    "promise": Kind(promise, Scope.PROMISE, "promise_done", may_promise),
+    "split": Kind(split, Scope.PROMISE, "split_done", may_split),
+    "instalments": Kind(instalments, Scope.PROMISE, "split_asked", may_wish, tells=False),
+    "wrong": Kind(wrong, Scope.DISPUTE, "wrong_done", may_dispute),
+    "paid": Kind(paid, Scope.PAY, "paid_done"),
+    "call": Kind(call, Scope.CONTACT, "call_done"),
+    "payer": Kind(payer, Scope.CONTACT, "payer_done", tells=False),
+    "stop": Kind(stop, Scope.STOP, "stop_done", tells=False),
 }

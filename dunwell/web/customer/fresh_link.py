@@ -5,8 +5,7 @@ the address on file.
 """
 
 import asyncio
-from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -15,6 +14,7 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.domain.links import LinkKind
+from dunwell.services.attempts import Attempts
 from dunwell.services.links import PATHS
 from dunwell.services.submissions import AlreadyDone, Submission
 from dunwell.texts.mail import BUTTON
@@ -25,8 +25,8 @@ from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PATHS[LinkKind.PAGE], include_in_schema=False)
 
-_MOST, _WITHIN = 60, timedelta(hours=1)
-"""How often new links are asked for from one network address; behind a proxy that is everybody."""
+_MOST, _WITHIN = 60, 60 * 60
+"""How often, within so many seconds, one network address may ask for new links; behind a proxy that is everybody."""
 _WANTED = "wanted"
 _FORM = Markup(
     '<p>{means}</p><form method="post"><input type="hidden" name="form_id" value="{form_id}">'
@@ -58,7 +58,7 @@ async def ask(request: Request, token: str = "") -> Response:
         return to_anybody(request, "bad_link", "fresh_link_unchosen", 422, offer(request))
     if sent.fields.get(_WANTED) != "yes" or not sent.form_id:
         return to_anybody(request, "bad_link", "fresh_link_unchosen", 422, offer(request))
-    if not request.app.state.fresh_links.admits(request.client.host if request.client else "", now):
+    if not request.app.state.fresh_links.admit(request.client.host if request.client else ""):
         return to_anybody(request, "page_away", "page_away_means", 429)
     try:
         await asyncio.to_thread(_note, service, token, sent.form_id, now)
@@ -67,23 +67,9 @@ async def ask(request: Request, token: str = "") -> Response:
     return to_anybody(request, "fresh_link", "fresh_link_asked", 200)
 
 
-class Pace:
-    """Counts requests of each network address within the last hour."""
-
-    def __init__(self) -> None:
-        self._at: dict[str, deque[datetime]] = {}
-
-    def admits(self, host: str, now: datetime) -> bool:
-        """Count a request of this address, and say whether it is not one too many."""
-        if len(self._at) > 10_000:
-            self._at = {one: times for one, times in self._at.items() if times and now - times[-1] < _WITHIN}
-        times = self._at.setdefault(host, deque())
-        while times and now - times[0] >= _WITHIN:
-            times.popleft()
-        if len(times) >= _MOST:
-            return False
-        times.append(now)
-        return True
+def limits() -> Attempts:
+    """Return what limits the requests of each network address."""
+    return Attempts(_MOST, _WITHIN)
 
 
 def _note(service: Service, token: str, form_id: str, now: datetime) -> None:

@@ -30,7 +30,8 @@ from dunwell.web.customer import acts
 from dunwell.web.customer.error_pages import bad_link
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, Writer, page
-from dunwell.web.customer.sending import carry_out, was_taken
+from dunwell.web.customer.sending import carry_out
+from dunwell.web.customer.sent_once import was_done
 from dunwell.web.customer.typed import Fault, Reader, Sent, Unfit, read_sent
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -91,7 +92,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         return bad_link(request, "bad_page_link")
     service, now = service_of(request), _now(request)
     facts = await asyncio.to_thread(_read, service, link, now)
-    sent = Sent({})
+    sent, form = Sent({}), None
     try:
         sent = await read_sent(request)
         if not sent.form_id or request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -103,7 +104,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         found = kind.read(acts.Form(reader, facts, writer, link.principal.label, now))
         await carry_out(service, link, found, form, now)
     except Unfit as unfit:
-        return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), sent.form_id)
+        return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), form)
     except Problem as problem:
         fault = Fault("big_file" if problem.status == 413 else "problem")
         return _shown(request, link, facts, refused=Refusal(act, {}, {"form": fault}), status=problem.status)
@@ -127,13 +128,16 @@ class Refusal:
     form_id: str = field(default_factory=lambda: uuid4().hex)
 
 
-async def _unfit(request: Request, link: Link, facts: CustomerPage, refused: Refusal, form_id: str) -> Response:
+async def _unfit(
+    request: Request, link: Link, facts: CustomerPage, refused: Refusal, form: Submission | None
+) -> Response:
     """Show what is wrong with a form, unless what makes it impossible now is that it was carried out before.
 
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
-    if await asyncio.to_thread(was_taken, service_of(request), link, form_id):
-        return _confirmed(request, link, facts, f"{refused.act}_done")
+    kind, service = acts.ACTS[refused.act], service_of(request)
+    if form is not None and await asyncio.to_thread(was_done, service, link, form, tells=kind.tells):
+        return _confirmed(request, link, facts, kind.done)
     return _shown(request, link, facts, refused=refused, status=422)
 
 

@@ -4,7 +4,7 @@ Whoever in the customer's firm meets the restriction may open it, so it acts for
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -20,13 +20,15 @@ from dunwell.domain.payment_reference import grouped
 from dunwell.domain.principals import NotAllowed
 from dunwell.domain.refusal import Refused
 from dunwell.services.links import PATHS, Link
-from dunwell.views.restriction import HeldInvoice, RestrictedAccount, restricted_account
-from dunwell.web.console.forms import FORM_ID, read_form
-from dunwell.web.console.rendering import now
+from dunwell.services.submissions import Submission
+from dunwell.views.restriction import RestrictedAccount, restricted_account
+from dunwell.web.clock import now
+from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
-from dunwell.web.customer.sending import was_taken
-from dunwell.web.repetition import answered_once
+from dunwell.web.customer.sending import tell
+from dunwell.web.customer.sent_once import begin, release, was_done
+from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PATHS[LinkKind.RESTRICTION], include_in_schema=False)
@@ -69,45 +71,16 @@ async def wait(request: Request, token: str, link: Opened) -> Response:
 async def promise(request: Request, token: str, link: Opened) -> Response:
     """Promise to pay an invoice that holds the account on the day that was named."""
     typed = await read_form(request)
-    account = await _read(request, link)
-    invoice = _named(account, typed)
-    if invoice is None or invoice.promise_until is None:
-        refusal = _Refusal(typed.get("invoice", ""), "promise", "restriction_refused")
-        return await _impossible(request, token, link, account, refusal, typed)
-    text = typed.get("day", "")
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if not invoice.promise_from <= day <= invoice.promise_until:
-        facts = {"first": invoice.promise_from, "last": invoice.promise_until}
-        refusal = _Refusal(invoice.invoice_id, "promise", "restriction_refused_day", facts, text)
-        return await _impossible(request, token, link, account, refusal, typed)
-    content = {"date": day.isoformat(), "promised_by": link.principal.label}
-    told = await _told(request, link, invoice, "promise_to_pay", content, typed)
-    return _to_page(token) if told is None else _refused(request, token, await _read(request, link), told)
+    found = _promised(await _read(request, link), typed, link.principal.label)
+    return await _carried_out(request, token, link, "promise", typed, found)
 
 
 @router.post("/{token}/grace")
 async def grace(request: Request, token: str, link: Opened) -> Response:
-    """Have access back until the day that the page offered. Whoever asks has to say that they know what follows.
-
-    Each invoice that reduces access is granted grace: with one alone nothing would come back.
-    """
+    """Have access back until the day that the page offered. Whoever asks has to say that they know what follows."""
     typed = await read_form(request)
-    account = await _read(request, link)
-    if account.grace is None or typed.get("until") != account.grace.until.isoformat():
-        refusal = _Refusal("", "grace", "restriction_refused")
-        return await _impossible(request, token, link, account, refusal, typed)
-    if typed.get("agreed") != "yes":
-        return _refused(request, token, account, _Refusal("", "grace", "need_tick"))
-    for invoice in account.reducing:
-        if invoice.grace is not None:
-            content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}
-            told = await _told(request, link, invoice, "grace_granted", content, typed)
-            if told is not None:
-                return _refused(request, token, await _read(request, link), replace(told, invoice_id=""))
-    return _to_page(token)
+    found = _graced(await _read(request, link), typed, link.principal.label)
+    return await _carried_out(request, token, link, "grace", typed, found)
 
 
 @router.api_route("/{token}/grace", methods=["GET", "HEAD"])
@@ -124,36 +97,83 @@ async def show(request: Request, link: Opened, token: str = "") -> Response:
     return _page(request, token, await _read(request, link))
 
 
-def _named(account: RestrictedAccount, typed: Mapping[str, str]) -> HeldInvoice | None:
-    """The invoice that a form names, if it limits this very account, or will again."""
-    return next((one for one in account.invoices if one.invoice_id == typed.get("invoice")), None)
+def _promised(account: RestrictedAccount, typed: Mapping[str, str], by: str) -> Sequence[Telling] | _Refusal:
+    """What a promise tells the case of the invoice that it names, or why none is accepted."""
+    wanted = typed.get("invoice", "")
+    invoice = next((one for one in account.invoices if one.invoice_id == wanted), None)
+    if invoice is None or invoice.promise_until is None:
+        return _Refusal(wanted, "promise", "restriction_refused")
+    text = typed.get("day", "")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if not invoice.promise_from <= day <= invoice.promise_until:
+        facts = {"first": invoice.promise_from, "last": invoice.promise_until}
+        return _Refusal(wanted, "promise", "restriction_refused_day", facts, text)
+    return [Telling(wanted, "promise_to_pay", {"date": day.isoformat(), "promised_by": by})]
+
+
+def _graced(account: RestrictedAccount, typed: Mapping[str, str], by: str) -> Sequence[Telling] | _Refusal:
+    """What is told for grace, or why none is given.
+
+    Each invoice that reduces access is granted grace: with one alone nothing would come back.
+    """
+    if account.grace is None or typed.get("until") != account.grace.until.isoformat():
+        return _Refusal("", "grace", "restriction_refused")
+    if typed.get("agreed") != "yes":
+        return _Refusal("", "grace", "need_tick")
+    return [
+        Telling(one.invoice_id, "grace_granted", {"until": one.grace.until.isoformat(), "by": by})
+        for one in account.reducing
+        if one.grace is not None
+    ]
+
+
+async def _carried_out(
+    request: Request,
+    token: str,
+    link: Link,
+    act: str,
+    typed: Mapping[str, str],
+    found: Sequence[Telling] | _Refusal,
+) -> Response:
+    """Tell the cases, once for each form, and lead to the page; or show what was refused.
+
+    A form that was carried out before leads to the page as well: what makes it impossible now is that it was done.
+    """
+    said = {name: text for name, text in typed.items() if name != FORM_ID}
+    form = Submission.of(link.link_id, form_id_of(typed), act, said)
+    if isinstance(found, _Refusal):
+        done = await asyncio.to_thread(was_done, service_of(request), link, form, tells=True)
+        refusal = None if done else found
+    else:
+        refusal = await _told(request, link, act, form, found)
+    if refusal is None:
+        return _to_page(token)
+    return _page(request, token, await _read(request, link), status=refusal.status, refusal=refusal)
 
 
 async def _told(
-    request: Request,
-    link: Link,
-    invoice: HeldInvoice,
-    event: str,
-    content: Mapping[str, Any],
-    typed: Mapping[str, str],
+    request: Request, link: Link, act: str, form: Submission, tellings: Sequence[Telling]
 ) -> _Refusal | None:
-    """Tell the case of the invoice, once for each form. Returns what was refused; None when it was taken."""
-    service, form = service_of(request), "grace" if event == "grace_granted" else "promise"
+    """Tell the cases. Returns what was refused; None when it was taken."""
+    service, invoice_id = service_of(request), tellings[0].invoice_id if act == "promise" else ""
+    refusal = _Refusal(invoice_id, act, "restriction_refused")
+    try:
+        first = await asyncio.to_thread(begin, service, link, form, now(request))
+    except Refused:
+        return refusal
     try:
         await service.connection.ensure()
-        await answered_once(
-            lambda: service.cases.tell(
-                invoice.invoice_id,
-                event,
-                content,
-                principal=link.principal,
-                request_id=typed.get(FORM_ID) or uuid4().hex,
-            )
-        )
+        for one in tellings:
+            await tell(service, link, one, form.form_id)
     except (Refused, NotAllowed):
-        return _Refusal(invoice.invoice_id, form, "restriction_refused")
+        if first:
+            await asyncio.to_thread(release, service, link, form)
+        return refusal
     except (NoAnswer, ServerAway):
-        return _Refusal(invoice.invoice_id, form, "restriction_later", status=503)
+        return replace(refusal, sentence="restriction_later", status=503)
     return None
 
 
@@ -172,22 +192,6 @@ async def _read(request: Request, link: Link) -> RestrictedAccount:
 def _account(service: Service, link: Link, at: datetime) -> RestrictedAccount:
     with service.database.reading() as session:
         return restricted_account(session, service.deps, link.customer_id, at)
-
-
-async def _impossible(
-    request: Request, token: str, link: Link, account: RestrictedAccount, refusal: _Refusal, typed: Mapping[str, str]
-) -> Response:
-    """Say what was refused of a form, unless what makes it impossible now is that it was carried out before.
-
-    So it is with a double click, and when the service ended before it could answer the first sending.
-    """
-    if await asyncio.to_thread(was_taken, service_of(request), link, typed.get(FORM_ID, "")):
-        return _to_page(token)
-    return _refused(request, token, account, refusal)
-
-
-def _refused(request: Request, token: str, account: RestrictedAccount, refusal: _Refusal) -> Response:
-    return _page(request, token, account, status=refusal.status, refusal=refusal)
 
 
 def _page(

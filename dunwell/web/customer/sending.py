@@ -11,12 +11,13 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.services import payers, replies
 from dunwell.services.links import Link
-from dunwell.services.submissions import AlreadyDone, Submission
+from dunwell.services.submissions import Submission
 from dunwell.store import audit, idempotency_keys, sent_files, timeline
 from dunwell.store.tables import SentFileRow
 from dunwell.views.lookup import find_invoice
 from dunwell.web.customer.acts import Act, Telling
 from dunwell.web.customer.opt_outs import Recipient
+from dunwell.web.customer.sent_once import begin, release
 from dunwell.web.customer.typed import Fault, SentFile, Unfit
 from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service
@@ -33,36 +34,13 @@ async def carry_out(service: Service, link: Link, act: Act, form: Submission, no
     Raises Unfit for what is beyond a limit, Refused for what a case refuses and for a form that was sent before with
     other words, and NoAnswer or ServerAway when nobody took it in: sent again, it is carried out once.
     """
-    first = await asyncio.to_thread(_begin, service, link, form, now)
+    first = await asyncio.to_thread(begin, service, link, form, now)
     try:
         await _do(service, link, act, form.form_id, now)
     except (Unfit, Refused):
         if first:
-            await asyncio.to_thread(_release, service, link, form)
+            await asyncio.to_thread(release, service, link, form)
         raise
-
-
-def was_taken(service: Service, link: Link, form_id: str) -> bool:
-    """Whether a case has applied what this form says. Blocking."""
-    with service.database.reading() as session:
-        return bool(form_id) and idempotency_keys.is_taken(session, link.principal.label, form_id)
-
-
-def _begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
-    """Note what the form says, and return whether it is the first with its id. Raises Refused for other words."""
-    with service.database.writing(link.customer_id) as session:
-        try:
-            form.take(session, now)
-        except AlreadyDone:
-            return False
-        return True
-
-
-def _release(service: Service, link: Link, form: Submission) -> None:
-    """Forget a form that was refused, unless a case has taken a part of it."""
-    with service.database.writing(link.customer_id) as session:
-        if not idempotency_keys.is_taken(session, link.principal.label, form.form_id):
-            form.release(session)
 
 
 async def _do(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
@@ -73,7 +51,7 @@ async def _do(service: Service, link: Link, act: Act, form_id: str, now: datetim
         if act.tellings:
             await service.connection.ensure()
         for telling in act.tellings:
-            await _tell(service, link, telling, form_id)
+            await tell(service, link, telling, form_id)
     except Refused as refused:
         if file_id is not None and refused.field != "request_id":
             await asyncio.to_thread(_drop, service, link, file_id)
@@ -101,13 +79,15 @@ def _check_pace(service: Service, link: Link, act: Act, form_id: str) -> None:
                 raise Unfit({"form": Fault("too_often")})
 
 
-async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
-    async def tell() -> Any:
+async def tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
+    """Tell a case, once for each form. Raises Refused, NotAllowed, NoAnswer, ServerAway."""
+
+    async def told() -> Any:
         return await service.cases.tell(
             one.invoice_id, one.event, one.content, note=one.note, principal=link.principal, request_id=form_id
         )
 
-    await answered_once(tell)
+    await answered_once(told)
 
 
 def _keep(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> str:

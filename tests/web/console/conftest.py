@@ -1,9 +1,6 @@
 """The console at work: in process for rules, and on a port for a real browser."""
 
-import asyncio
 import shutil
-import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,7 +9,6 @@ from typing import cast
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from temporalio.client import Client
@@ -24,7 +20,7 @@ from dunwell.store.database import Database
 from dunwell.web import auth
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, make_service
-from tests.browser import launch
+from tests.browser import launch, serving
 from tests.builders import sample_deps, the_ladders
 from tests.web.console.engine import Engine
 from tests.web.console.town import NOW, settle
@@ -142,14 +138,8 @@ def running(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     shutil.copy(filled_file, file)
     database = Database(f"sqlite:///{file}")
     site = site_on(database, file.parent)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(site.app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
-        thread.start()
-        yield Running(site, f"{_HOST}:{listener.getsockname()[1]}")
-        server.should_exit = True
-        thread.join(20)
+    with serving(site.app) as address:
+        yield Running(site, address)
     database.close()
 
 

@@ -3,22 +3,18 @@
 The console runs over the town of the tests, at its time, so that the pictures change only when the pages do.
 """
 
-import asyncio
 import shutil
-import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
 from playwright.sync_api import Page, sync_playwright
 
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
-from tests.browser import launch
+from tests.browser import launch, serving
 from tests.builders import sample_deps
 from tests.web.console.conftest import site_on, sitting
 from tests.web.console.town import settle
@@ -45,14 +41,8 @@ def running() -> Iterator[str]:
     migrate(database)
     settle(sample_deps(database))
     site = site_on(database, folder)
-    with socket.socket() as listener, sitting():
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(site.app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
+    with sitting(), serving(site.app) as address:
+        yield address
     database.close()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -222,7 +222,7 @@ async def test_who_moved_a_case_does_not_approve_what_its_new_version_asks_for(
     assert f"the ladder gradual-pressure, version {NEWER}, to which manager-1 moved this case" in text
     typed = hidden(text, answer) | {"outcome": "approved"}
     refused = await http.post(answer, data=typed)
-    assert refused.status_code == 403 and "nobody approves their own request" in refused.text
+    assert refused.status_code == 403 and "Nobody approves their own request" in refused.text
     Users(site.database).allow_own_approval(OPERATOR, NOW, on=True)
     assert (await http.post(answer, data=typed)).status_code == 303
 

@@ -1,18 +1,15 @@
 """The customer's page in a real browser: accessible by axe's rules, and usable by keyboard without script."""
 
-import asyncio
 import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, expect
 
 from dunwell.store.database import Database
+from tests.browser import serving
 from tests.web.console.test_console_browser import _checked, _opened
 from tests.web.customer.conftest import House, house_on, settled_file
 
@@ -35,14 +32,8 @@ def open_house(settled_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copy(settled_file, file)
     database = Database(f"sqlite:///{file}")
     house = house_on(database)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(house.app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
-        thread.start()
-        yield OpenHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-        server.should_exit = True
-        thread.join(20)
+    with serving(house.app) as address:
+        yield OpenHouse(house, address)
     database.close()
 
 

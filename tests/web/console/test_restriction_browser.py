@@ -1,18 +1,15 @@
 """The page about a restricted account in a real browser: accessible by axe's rules, and usable by keyboard alone."""
 
-import asyncio
 import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import serving
 from tests.builders import at, sample_deps
 from tests.databases import opened
 from tests.web.conftest import CUSTOMER_LINKS
@@ -39,17 +36,11 @@ def site(blank_file: Path, tmp_path: Path, browser: Browser) -> Iterator[Open]:
     spanish = ACME.model_copy(update={"language": "es"})
     firm.chase(customer=spanish)
     firm.chase("inv-2", customer=spanish, amount=Decimal("99.00"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(firm.app, log_level="warning", access_log=False))
-        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
-        thread.start()
+    with serving(firm.app) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.set_default_timeout(10_000)
-        yield Open(firm, f"http://127.0.0.1:{listener.getsockname()[1]}", context.new_page())
+        yield Open(firm, address, context.new_page())
         context.close()
-        server.should_exit = True
-        thread.join(20)
     database.close()
 
 

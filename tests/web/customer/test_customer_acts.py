@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from dunwell.client import payer_mail
 from dunwell.client.payer_mail import PayerMail
 from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
@@ -77,6 +78,21 @@ async def test_the_language_is_the_customer_s_until_another_is_chosen(house: Hou
     assert f'<html lang="{language}' in await house.page(path)
     await house.http.post(f"{path}/language", data={"language": "tlh"})
     assert f'<html lang="{language}' in await house.page(path)
+
+
+PLURAL = {"bg": "Фактури", "de": "Rechnungen", "en": "Invoices", "es": "Facturas", "fr": "Factures", "id": "Faktur"}
+PLURAL |= {"it": "Fatture", "pt-BR": "Faturas", "ru": "Счета"}
+
+
+async def test_several_invoices_are_called_so_in_each_language(house: House) -> None:
+    both, one = house.link("RIB-1"), house.link("RIB-3")
+    assert set(PLURAL) == set(house.deps.catalogue.languages)
+    for language, several in PLURAL.items():
+        await house.http.post(f"{both}/language", data={"language": language})
+        assert f"<title>{several} RIB/1, RIB/2" in (page := await house.page(both))
+        assert f'<h1 id="bill-one">{several} <bdi>' in page
+        single = house.deps.catalogue.labels(language)["invoice"]
+        assert f'<h1 id="bill-one">{single} <bdi>RIB/3' in await house.page(one)
 
 
 async def test_a_settled_invoice_says_so_and_takes_nothing(house: House) -> None:
@@ -421,6 +437,9 @@ async def test_a_wish_that_the_policy_does_not_grant_is_a_reply_that_a_person_an
     page = await house.page(path)
     assert "Hemos recibido su mensaje" in page and f"{path}/instalments" not in page
     assert "40 ahora" not in str(house.engine.told)
+    again = await house.send(path, "instalments", form_id=form_id, wish="40 ahora y 40 en mayo")
+    assert "?done=split_asked&" in again.headers["location"]  # its case knows by now, and takes no other wish
+    assert (await house.send(path, "instalments", form_id=form_id, wish="otra")).status_code == 422
 
 
 # Something is wrong ----------------------------------------------------------------------------------------
@@ -643,16 +662,25 @@ async def test_a_payer_is_not_written_to_once_the_invoice_is_paid(house: House) 
         assert session.scalars(select(PayerRow.state)).one() is PayerState.WITHHELD
 
 
-async def test_a_payer_is_not_written_to_while_a_reply_of_the_customer_waits(house: House) -> None:
+async def test_a_payer_is_not_written_to_while_a_reply_of_the_customer_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payer_mail, "_AT_ONCE", 1)
     await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@grupo.example")
+    await house.send(house.link("PET-1"), "payer", name="Иван Петров", email="ivan@petrov.example")
+    with house.database.writing("petrova") as session:
+        for row in payers.of_invoice(session, "PET-1"):
+            row.state, row.named_at = PayerState.DUE, NOW + timedelta(seconds=1)
     with house.database.writing("ribera") as session:
         received = replies_service.from_page(session, "f" * 32, "ribera", None, "RIB-2", "Please wait with that", NOW)
     assert house.mail_to_payers() == []
     with house.database.writing("ribera") as session:
-        row = replies.get(session, received.reply_id)
-        assert row is not None
-        row.handled_at = NOW
-    assert [one.to for one in house.mail_to_payers()] == ["marta@grupo.example"]
+        reply = replies.get(session, received.reply_id)
+        assert reply is not None
+        reply.handled_at = NOW
+    later = NOW + timedelta(minutes=10)
+    assert [one.to for one in house.mail_to_payers()] == ["ivan@petrov.example"]  # who waits lets others pass
+    assert [one.to for one in house.mail_to_payers(later)] == ["marta@grupo.example"]
 
 
 async def test_a_call_under_way_is_waited_for_before_it_counts_as_lost(house: House) -> None:

@@ -27,7 +27,11 @@ async def test_a_file_is_a_download_that_no_browser_shows(house: House) -> None:
         name, path = row.name, f"/files/{row.file_id}"
     headers = clerk(house)
     page = await house.http.get("/console/cases/RIB-1", headers=headers)
-    assert name in page.text and "<script>.png" not in page.text and "link of accounts_payable.1" in page.text
+    assert (
+        name in page.text
+        and "<script>.png" not in page.text
+        and "link of Lucía Ferrer (accounts payable)" in page.text
+    )
     answer = await house.http.get(f"/console/cases/RIB-1{path}", headers=headers)
     assert answer.content == PNG and answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'

@@ -1,0 +1,32 @@
+"""A customer's form is carried out once. Sent again, as by a double click, it is answered as the first time."""
+
+from datetime import datetime
+
+from dunwell.services.links import Link
+from dunwell.services.submissions import AlreadyDone, Submission
+from dunwell.store import idempotency_keys
+from dunwell.web.service import Service
+
+
+def begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
+    """Note what the form says, and return whether it is the first with its id. Raises Refused for other words."""
+    with service.database.writing(link.customer_id) as session:
+        try:
+            form.take(session, now)
+        except AlreadyDone:
+            return False
+        return True
+
+
+def release(service: Service, link: Link, form: Submission) -> None:
+    """Forget a form that was refused, unless a case has taken a part of it."""
+    with service.database.writing(link.customer_id) as session:
+        if not idempotency_keys.is_taken(session, link.principal.label, form.form_id):
+            form.release(session)
+
+
+def was_done(service: Service, link: Link, form: Submission, *, tells: bool) -> bool:
+    """Return whether the form was carried out before, with the same words. `tells`: a case has to take it."""
+    with service.database.reading() as session:
+        taken = not tells or idempotency_keys.is_taken(session, link.principal.label, form.form_id)
+        return taken and form.is_done(session)
