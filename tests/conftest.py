@@ -18,6 +18,7 @@ from dunwell.local.postgres import postgres_in
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.databases import opened
+from tests.shared_postgres import SharedPostgres
 
 KINDS = ("sqlite", "postgres")
 
@@ -78,11 +79,27 @@ def blank_postgres(postgres_url: str) -> str:
     return "blank"
 
 
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_url: str, blank_postgres: str) -> Iterator[SharedPostgres]:
+    """A PostgreSQL database with the schema of this release, emptied after each test."""
+    shared = SharedPostgres(postgres_url, _on(postgres_url, "shared"), blank_postgres)
+    yield shared
+    shared.close()
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without tables; each test that asks for it runs once on SQLite and once on PostgreSQL."""
+    """A database without tables, or that of `database` where a test asks for both.
+
+    Each test that asks for it runs once on SQLite and once on PostgreSQL.
+    """
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/dunwell.sqlite"
+        return
+    if "database" in request.fixturenames:
+        shared: SharedPostgres = request.getfixturevalue("shared_postgres")
+        yield shared.url
+        shared.empty()
         return
     server, name = request.getfixturevalue("postgres_url"), f"t{uuid.uuid4().hex}"
     with _administering(server) as connection:
@@ -94,15 +111,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
-    """The same, with the schema of this release."""
+    """The same, with the schema of this release and without rows."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         shutil.copy(request.getfixturevalue("blank_file"), str(url.database))
-    else:
-        template = request.getfixturevalue("blank_postgres")
-        with _administering(request.getfixturevalue("postgres_url")) as connection:
-            connection.execute(text(f"drop database {url.database}"))
-            connection.execute(text(f"create database {url.database} template {template}"))
     database = opened(database_url)
     yield database
     database.close()
