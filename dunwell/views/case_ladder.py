@@ -13,6 +13,7 @@ from dunwell.domain.next_action import DATES, standing
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import Late, Role
 from dunwell.services.dependencies import Dependencies
+from dunwell.views.names import Names
 
 
 class Place(StrEnum):
@@ -67,7 +68,7 @@ def _coming(
         if line.do is Late.SKIP:
             place = Place.SKIPPED
         elif action is not None and action.step == line.step:
-            place, at, why = Place.NEXT, action.at, action.why
+            place, at, why = Place.NEXT, action.at, Names(session, case.customer_id).within(action.why)
         if line.closed and place is not Place.SKIPPED:
             why = f"{why}; no contact on {', '.join(line.closed)}"
         found[line.step] = place, at, why

@@ -76,10 +76,13 @@ def _named_lines(entries: Sequence[Entry], in_roles: Sequence[Line], names: Name
 
 def _named(status: Status, lines: list[Line], names: Names) -> Status:
     """The status with this timeline, and with names in it."""
-    grace = status.grace
+    grace, coming = status.grace, status.next_action
     return status.model_copy(
         update={
             "timeline": lines,
+            "next_action": coming.model_copy(update={"why": names.within(coming.why)})
+            if coming is not None
+            else None,
             "promises": [
                 one.model_copy(update={"promised_by": names.within(one.promised_by)}) for one in status.promises
             ],

@@ -9,6 +9,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from dunwell.client.customers import Customers
+from dunwell.domain.ladder import NextAction
 from dunwell.domain.links import LinkKind
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.domain.reply_terms import ReplyChannel, ReplyKind, ReplyOutcome
@@ -17,7 +18,7 @@ from dunwell.services.links import Links
 from dunwell.store import notes
 from dunwell.store.database import Database
 from dunwell.store.tables import ContactRow, ReplyRow, UserRow
-from dunwell.views.case_status import case_facts, stored_status
+from dunwell.views.case_status import case_facts, stored_status, with_written
 from dunwell.views.customer import customer_facts
 from dunwell.views.links import customer_links
 from dunwell.views.names import Names
@@ -99,6 +100,14 @@ def test_our_users_are_named_wherever_people_read_what_they_did(house: ServiceHa
         assert told == "link of Accounts_Payable Person (accounts payable)"
         marked = {one["reply_id"]: one["rehearsal"] for one in latest_replies(session, NOW, 0, 9)[0]}
     assert marked == {"r-1": False, "r-2": True}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_why_the_next_step_waits_names_people_too(house: ServiceHarness) -> None:
+    told = stored_status(house.deps.database, "inv-2")
+    waits = NextAction(step="restrict", at=NOW, why="the whole customer rests (audit, by user-ada)")
+    shown = with_written(house.deps.database, told.model_copy(update={"next_action": waits})).next_action
+    assert shown is not None and shown.why == "the whole customer rests (audit, by Ada Lovelace)"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
