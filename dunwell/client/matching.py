@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
-from dunwell.domain.incoming import Incoming
+from dunwell.domain.incoming import WRONGLY_MATCHED, Incoming
 from dunwell.domain.matching import Match
 from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
@@ -19,7 +19,6 @@ from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow
 
 _TOLD_AGAIN_AFTER = timedelta(hours=1)
-_WRONGLY_MATCHED = "wrongly-matched"
 _MOST = Decimal(10) ** 15
 
 
@@ -88,8 +87,11 @@ class Matching:
     async def try_again(self) -> int:
         """Match anew what could not be matched, ask people about what waits for too long, and tell the cases.
 
+        What was booked before the database was restored from an older copy is booked again.
+
         For the hourly sweep. Returns how many are matched now.
         """
+        await asyncio.to_thread(self._payments.recall, SYSTEM, _now())
         matched = await asyncio.to_thread(self._payments.try_again, SYSTEM, _now())
         await asyncio.to_thread(self._payments.ask_people, _now())
         await asyncio.to_thread(self._reported.ask_people, _now())
@@ -127,7 +129,7 @@ class Matching:
             }
             await self._cases.tell(booking.invoice_id, "payment_received", content, principal=principal, wait=wait)
         if booking.undone_at is not None and booking.telling_at is not None:
-            content = {"payment_id": booking.payment_id, "reason": _WRONGLY_MATCHED}
+            content = {"payment_id": booking.payment_id, "reason": WRONGLY_MATCHED}
             await self._cases.tell(booking.invoice_id, "payment_reversed", content, principal=principal, wait=wait)
 
 

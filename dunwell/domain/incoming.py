@@ -9,6 +9,9 @@ from dunwell.domain.matching import IncomingPayment
 from dunwell.domain.noon import noon
 from dunwell.domain.refusal import Unknown
 
+WRONGLY_MATCHED = "wrongly-matched"
+"""The reason for which a payment is taken back from a case when its booking is undone."""
+
 
 class Source(StrEnum):
     """Who told us of it. Its state is an `EntryState`, whoever that is."""

@@ -22,7 +22,7 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
-from dunwell.services import submissions
+from dunwell.services import lost_bookings, submissions
 from dunwell.services.money_under_way import DAYS_TO_DECIDE
 from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
 from dunwell.services.submissions import Submission
@@ -83,7 +83,8 @@ class IncomingPayments:
             if row is not None:
                 return _taken(row, new=False)
             row = store.add(session, incoming, now, now + timedelta(days=self._unmatched_days))
-            _decide(session, row, matched, principal, now)
+            if not _recall(session, row, principal, now):
+                _decide(session, row, matched, principal, now)
             return _taken(row, new=True)
 
         def look(session: Session) -> Match:
@@ -93,6 +94,17 @@ class IncomingPayments:
             return self._with_locks(look, keep)
         except IntegrityError:
             return self._with_locks(look, keep)  # another process has just kept it
+
+    def recall(self, principal: Principal, now: datetime) -> int:
+        """Book again what waits and was booked before the database was restored. Returns how many are booked now."""
+        with self._database.reading() as session:
+            lost = [row.entry_id for row in store.waiting(session) if lost_bookings.find(session, row)]
+        return sum(self._recall(entry_id, principal, now) for entry_id in lost)
+
+    def _recall(self, entry_id: str, principal: Principal, now: datetime) -> bool:
+        with self._deciding(entry_id, now) as session:
+            row = _found(session, entry_id)
+            return row.state in store.WAITING and _recall(session, row, principal, now)
 
     def try_again(self, principal: Principal, now: datetime) -> int:
         """Match anew what could not be matched: its invoice may have come since. Returns how many are matched now."""
@@ -142,6 +154,7 @@ class IncomingPayments:
             if _is_confirmed(session, row, number):
                 return  # the same form sent twice
             proposal = _open_proposal(session, entry_id, number)
+            _check_not_lost(session, row)
             parts = store.parts_of(session, proposal)
             _check_still_open(session, parts, list(proposal.reasons))
             _book(session, row, parts, principal, now, f"proposal {number}, confirmed by {principal.label}")
@@ -176,6 +189,7 @@ class IncomingPayments:
             accounts.lock(session, _customers(session, entry_id) | {part.customer_id for part in parts})
             submissions.take(session, self._submission, now)
             row = _waiting(session, entry_id)
+            _check_not_lost(session, row)
             _book(session, row, parts, principal, now, f"matched by {principal.label}")
             _learn(session, row, parts, principal, now)
             _audit(session, principal, row, "payment_matched", now, {"parts": _plain(parts)})
@@ -296,6 +310,22 @@ def _decide(session: Session, row: IncomingPaymentRow, matched: Match, principal
     _audit(session, principal, row, "payment_proposed" if fresh else "payment_unmatched", now, about)
 
 
+def _recall(session: Session, row: IncomingPaymentRow, principal: Principal, now: datetime) -> bool:
+    """Book the payment as it was before the database was restored. Returns whether it was booked then.
+
+    Where not all of it is on invoices by that, a person is asked.
+    """
+    why = lost_bookings.restore(session, row, now)
+    if why is None:
+        return False
+    _let_lapse(session, row.entry_id)
+    _note_decision(session, row, EntryState.BOOKED, why, principal, now)
+    if sum(one.amount for one in store.standing(session, row.entry_id)) != row.amount:
+        _ask(session, row, now)
+    _audit(session, principal, row, "booking_restored", now, {})
+    return True
+
+
 def _book(
     session: Session,
     row: IncomingPaymentRow,
@@ -392,6 +422,17 @@ def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
     return row
 
 
+def _check_not_lost(session: Session, row: IncomingPaymentRow) -> None:
+    """Raises Refused when the ledger has the payment, because it was booked before the database was restored."""
+    found = lost_bookings.find(session, row)
+    if found:
+        where = ", ".join(dict.fromkeys(one.invoice_id for one in found))
+        reason = f"{row.entry_id} was booked on {where} before the database was restored from an older copy"
+        raise Refused(
+            "entry", f"{reason}: `starter.py reconcile --apply` brings that back, and so does the next hour"
+        )
+
+
 def _open_proposal(session: Session, entry_id: str, number: int) -> ProposalRow:
     for proposal in store.proposals(session, entry_id):
         if proposal.number == number:
@@ -451,7 +492,9 @@ def _customers(session: Session, entry_id: str) -> set[str]:
     proposed = {
         part.customer_id for one in store.proposals(session, entry_id) for part in store.parts_of(session, one)
     }
-    return proposed | {one.customer_id for one in store.bookings(session, entry_id)}
+    lost = [one.invoice_id for one in lost_bookings.find(session, _found(session, entry_id))]
+    owners = {row.customer_id for row in invoices.get_rows(session, lost).values()}
+    return proposed | owners | {one.customer_id for one in store.bookings(session, entry_id)}
 
 
 def _proposals_of(matched: Match) -> Sequence[Proposal]:

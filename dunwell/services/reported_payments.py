@@ -19,7 +19,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
 from dunwell.services.submissions import Submission
 from dunwell.services.waiting_payments import WaitingPayments
-from dunwell.store import billing_events, cases, invoices, tasks
+from dunwell.store import billing_events, cases, invoices, payments, tasks
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow, TaskRow
 
@@ -114,6 +114,10 @@ def _the_invoice(session: Session, row: BillingSubjectRow, shares: Sequence[tupl
     invoice, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
     if invoice is None or kept is None or not kept.takes_reported_money:
         raise Refused("invoices", f"{invoice_id!r} is no invoice of a real case; `starter.py list` shows all")
+    for one in payments.of_ids(session, [row.subject]):
+        counts = one.amount > payments.reversed_amount(session, one.invoice_id, one.payment_id)
+        if one.invoice_id != invoice_id and counts:
+            raise Refused("invoices", f"{row.subject} counts on {one.invoice_id} already: name that one")
     for fact in billing_events.facts(session, row.provider, row.subject):
         if isinstance(fact, Paid) and fact.currency != invoice.currency:
             raise Refused("invoices", f"{invoice_id} is in {invoice.currency}, and {fact.currency} came")

@@ -1,6 +1,6 @@
 """The payments on invoices. Call inside a transaction that holds the customer's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -37,6 +37,12 @@ def rows(session: Session, invoice_id: str) -> Sequence[PaymentRow]:
     """Return every payment on the invoice, reversed ones included, oldest first."""
     query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
     return session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)).all()
+
+
+def of_ids(session: Session, payment_ids: Collection[str]) -> Sequence[PaymentRow]:
+    """Return the payments of these ids, on whatever invoices, by id and invoice."""
+    query = select(PaymentRow).where(PaymentRow.payment_id.in_(payment_ids))
+    return session.scalars(query.order_by(PaymentRow.payment_id, PaymentRow.invoice_id)).all()
 
 
 def reversals(session: Session, invoice_id: str, payment_id: str | None = None) -> Sequence[ReversalRow]:

@@ -260,7 +260,7 @@ def test_money_that_waits_for_too_long_is_a_person_s_task(desk: IncomingPayments
         found = {one["task_id"]: one for one in open_work(session)}
         assert {one["invoice_id"] for one in found.values()} == {"", "A"}
         task = found[f"{taken.entry_id}.unmatched.0"]
-        assert "77.00 EUR came in on 2027-03-03" in task["reason"]
+        assert "77.00 EUR came in on 2027-03-03" in task.reason
         assert {one.task_id for one in queued_tasks(session, CAME)} == set(found)
     desk.set_aside(taken.entry_id, "wrong-account", ADA, CAME + timedelta(days=4))
     desk.confirm(proposed.entry_id, 1, ADA, CAME + timedelta(days=4))
@@ -376,3 +376,74 @@ def two_business_days_after(moment: datetime) -> datetime:
         moment += timedelta(days=1)
         left -= moment.weekday() < 5  # no holiday of Germany is in these weeks
     return moment
+
+
+# The database was restored from an older copy -------------------------------------------------------------
+
+
+def paid_again(harness: ServiceHarness, payment_id: str, amount: str, reason: str = "") -> None:
+    """The case writes again what it had been paid, and what was taken back of that."""
+    harness.pay("2027-03-04 09:00", amount, payment_id)
+    if reason:
+        harness.record("payment_reversed", "2027-03-04 10:00", payment_id=payment_id, reason=reason)
+
+
+def test_what_was_booked_before_a_restore_is_booked_when_it_is_told_again(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    """It would wait for a person, and be booked on a second invoice."""
+    paid_again(a_harness(file_database, "C", customer=BETA), "bank-1", "300.00")
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    assert (taken.state, taken.why) == (
+        EntryState.BOOKED,
+        "it was booked before the database was restored from an older copy",
+    )
+    assert desk.to_tell(CAME, timedelta(hours=1)) == []
+    with pytest.raises(Refused, match="is booked"):
+        desk.assign(taken.entry_id, [("B", None)], ADA, CAME)
+
+
+def test_a_booking_that_was_undone_before_a_restore_has_used_its_payment_id(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    """A case that had it taken back would take the same id for what it knows, and the money would be lost."""
+    paid_again(a_harness(file_database, "C", customer=BETA), "bank-1", "300.00", "wrongly-matched")
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    assert taken.state is EntryState.UNMATCHED
+    desk.assign(taken.entry_id, [("C", None)], ADA, CAME)
+    (booking,) = desk.to_tell(CAME, timedelta(hours=1))
+    assert booking.payment_id == "bank-1.2"
+
+
+def test_what_went_back_to_the_payer_before_a_restore_stays_booked(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    paid_again(a_harness(file_database, "C", customer=BETA), "bank-1", "300.00", "returned")
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    assert taken.state is EntryState.BOOKED
+
+
+def test_a_statement_that_comes_before_the_cases_have_written_their_payments_again(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    case = a_harness(file_database, "C", customer=BETA)
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    assert taken.state is EntryState.UNMATCHED
+    paid_again(case, "bank-1", "300.00")
+    with pytest.raises(Refused, match="was booked on C before the database was restored"):
+        desk.assign(taken.entry_id, [("B", None)], ADA, CAME)
+    assert desk.recall(SYSTEM, CAME) == 1
+    with file_database.reading() as session:
+        row = incoming_payments.get(session, taken.entry_id)
+        assert row is not None and row.state is EntryState.BOOKED
+
+
+def test_a_person_is_asked_when_a_part_alone_is_on_an_invoice_after_a_restore(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    paid_again(a_harness(file_database, "C", customer=BETA), "bank-1", "100.00")
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    assert taken.why == "since the database was restored, 100 EUR of it are on an invoice alone"
+    with file_database.reading() as session:
+        (task,) = [one for one in queued_tasks(session, CAME) if taken.entry_id in one.task_id]
+    assert "100 EUR of it are on an invoice alone" in task.reason
