@@ -20,12 +20,15 @@ Why = Annotated[str, typer.Option("--reason", help="A short code, such as restor
 def begin(by: HeldBy, reason: Why) -> None:
     """Stop every message and every consequence of all cases at once. Money still counts. Begin a restore with it.
 
-    What a provider was handed a moment before cannot be called back.
+    What a provider was handed a moment before cannot be called back. When a hold is on already, such as an older one
+    that came back with a restored database, this one takes its place.
     """
     chosen = decision(by, reason)
     with opened_database(load_settings()) as database:
-        if not standstill.begin(database, chosen, datetime.now(UTC), current_principal(database)):
-            raise Refused("hold", "is on already; `starter.py list` says since when and why")
+        before = standstill.begin_anew(database, chosen, datetime.now(UTC), current_principal(database))
+    if before is not None:
+        since = f"{before.since:%Y-%m-%d %H:%M} UTC"
+        say(f"A hold was on since {since} (by {before.by}: {before.reason}); this one takes its place.")
     say("on: no message and no consequence leaves until `starter.py hold off`; money still counts")
 
 

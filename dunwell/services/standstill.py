@@ -59,9 +59,25 @@ def forbid(session: Session, dispatch: Dispatch) -> None:
 
 def begin(database: Database, decision: Decision, now: datetime, principal: Principal = SYSTEM) -> bool:
     """Stop every message and consequence at once, then say so in the timelines. False when one is in force."""
+    return _begin(database, decision, now, principal, anew=False)
+
+
+def begin_anew(database: Database, decision: Decision, now: datetime, principal: Principal) -> Standstill | None:
+    """Do the same, in place of a standstill in force, which is returned.
+
+    After a restore that one may be an older one that had long been ended, and what began by itself ends by itself:
+    what a person says now counts from now on, until a person ends it.
+    """
+    with database.reading() as session:
+        before = standstills.in_force(session)
+    _begin(database, decision, now, principal, anew=True)
+    return before
+
+
+def _begin(database: Database, decision: Decision, now: datetime, principal: Principal, *, anew: bool) -> bool:
     standstill = Standstill(since=now, by=decision.by, reason=decision.reason)
     with database.writing() as session:
-        number = standstills.begin(session, standstill)
+        number = standstills.begin(session, standstill, anew=anew)
         if number is not None:
             audit.append(session, principal, "setting/hold", "hold_on", now, reason=decision.reason)
     if number is None:

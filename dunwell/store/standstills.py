@@ -29,11 +29,16 @@ def in_force_until_commit(session: Session) -> Standstill | None:
     return in_force(session)
 
 
-def begin(session: Session, standstill: Standstill) -> int | None:
-    """Begin a standstill and return its number. Returns None, and changes nothing, when one is in force."""
+def begin(session: Session, standstill: Standstill, *, anew: bool) -> int | None:
+    """Begin a standstill and return its number. Returns None, and changes nothing, when one is in force.
+
+    anew  in place of one in force
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
-    if in_force(session) is not None:
+    if anew:
+        end(session, standstill.by, standstill.reason, standstill.since)
+    elif in_force(session) is not None:
         return None
     row = StandstillRow(since=standstill.since, by=standstill.by, reason=standstill.reason)
     session.add(row)

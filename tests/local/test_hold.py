@@ -30,11 +30,14 @@ def test_g13_status_list_and_timeline_say_that_the_hold_is_on(held: Run) -> None
     assert status["standstill"]["by"] == "ops"
     assert [line["kind"] for line in status["timeline"]].count("standstill") == 1
     assert held("list", "--json").json[0]["standstill"]["reason"] == "restore"
-    assert held("hold", "on", "--by", "kim", "--reason", "again").code == 1
+    again = held("hold", "on", "--by", "kim", "--reason", "again")
+    assert (again.code, again.out.startswith("A hold was on since ")) == (0, True)
+    assert "(by ops: restore); this one takes its place." in again.out
+    assert held("list", "--json").json[0]["standstill"]["reason"] == "again"
     assert held("hold", "off", "--by", "ops", "--reason", "restored").code == 0
     status = held("status", "HOLD-1", "--json").json
     assert status["standstill"] is None
-    assert [line["kind"] for line in status["timeline"]].count("standstill") == 2
+    assert [line["kind"] for line in status["timeline"]].count("standstill") == 3
     assert held("hold", "off", "--by", "ops", "--reason", "restored").code == 1
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Customer
+from dunwell.domain.principals import SYSTEM
+from dunwell.domain.reconciliation_report import BY
 from dunwell.domain.refusal import Refused
-from dunwell.domain.standstill import decision
+from dunwell.domain.standstill import Decision, decision
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services import standstill
@@ -124,6 +126,27 @@ def test_g13_a_standstill_begins_and_ends_once(database: Database) -> None:
     assert (stands.by, stands.reason, stands.since) == ("ops", "restore", at(FIRST))
     assert standstill.end(database, OPS, at("2027-03-03 10:00"))
     assert not standstill.end(database, OPS, at("2027-03-03 11:00"))
+
+
+@pytest.mark.parametrize("older", [OPS, decision(BY, "looks-like-a-restore")], ids=["came back", "of the comparison"])
+def test_g13_what_a_person_holds_takes_the_place_of_what_is_in_force(
+    harness: ServiceHarness, older: Decision
+) -> None:
+    """One that came back with an older copy had been ended long ago; the comparison's own would end by itself."""
+    harness.open()
+    database = harness.deps.database
+    assert standstill.begin(database, older, at(FIRST))
+    kim = decision("kim", "restore")
+    before = standstill.begin_anew(database, kim, at("2027-03-03 09:00"), SYSTEM)
+    assert before is not None and (before.by, before.since) == (older.by, at(FIRST))
+    with database.reading() as session:
+        stands = standstills.in_force(session)
+    assert stands is not None and (stands.by, stands.since) == ("kim", at("2027-03-03 09:00"))
+    lines = [entry.reason for entry in harness.entries("standstill")]
+    assert "nothing leaves since 2027-03-03 09:00 UTC" in lines[-1]
+    assert standstill.end(database, kim, at("2027-03-03 10:00"))
+    assert not standstill.end(database, kim, at("2027-03-03 11:00")), "one command ends it"
+    assert standstill.begin_anew(database, kim, at("2027-03-03 12:00"), SYSTEM) is None
 
 
 @pytest.mark.parametrize(("by", "reason"), [("ana@x.example", "restore"), ("ops", "call +49 30 1234567"), ("", "x")])
