@@ -128,6 +128,7 @@ class Recording:
                 payments.add_payment(session, case.invoice_id, event, now)
             case CreditApplied():
                 credits.apply(session, case.invoice_id, event, now)  # it was taken before the case got the event
+                _date_as_counted(session, case, event.credit_id)
             case PaymentReversed():
                 for reversal in case.money.reversals:
                     payments.put_reversal(session, case.invoice_id, reversal, now)
@@ -219,3 +220,10 @@ def _is_blocked(session: Session, case: Case) -> bool:
 
 def _note(session: Session, case: Case, entry: Entry) -> None:
     timeline.write(session, case.invoice_id, [entry])
+
+
+def _date_as_counted(session: Session, case: Case, credit_id: str) -> None:
+    """Give a payment by credit, taken a moment before, the time at which its case counts it, by which interest goes."""
+    for receipt in case.money.receipts:
+        if receipt.payment_id == credit_id:
+            payments.set_received(session, case.invoice_id, receipt)

@@ -74,6 +74,14 @@ def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: s
         session.flush()
 
 
+def set_received(session: Session, invoice_id: str, receipt: Receipt) -> None:
+    """Date a stored payment as the case does. Does nothing when the database lacks it."""
+    row = session.get(PaymentRow, (invoice_id, receipt.payment_id))
+    if row is not None:
+        row.received_at = receipt.received_at
+        session.flush()
+
+
 def put_reversal(session: Session, invoice_id: str, reversal: Reversal, now: datetime) -> None:
     """Write a reversal that the case remembers. Does nothing when the database has it, or lacks the payment."""
     if session.get(PaymentRow, (invoice_id, reversal.payment_id)) is None:

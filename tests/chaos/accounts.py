@@ -33,9 +33,15 @@ def forms_once(records: Records) -> Iterator[str]:
             yield f"{what} was confirmed, and is not kept"
         elif form["outcome"] in _LEFT and is_kept:
             yield f"{what} was {form['outcome']}, and is kept"
-        elif form["outcome"] not in _DONE | _LEFT:
+        elif form["outcome"] not in _DONE | _LEFT and not _spans_the_restore(records, form):
             yield f"{what} was answered {form['outcome']}"
     yield from _counted(records)
+
+
+def _spans_the_restore(records: Records, form: Row) -> bool:
+    """Whether it was carried out by a database that was lost before the back button was pressed."""
+    at = records.lost_time
+    return at is not None and moment(form["sent_at"]) <= at[1] <= moment(form["at"])
 
 
 def _is_kept(records: Records, form: Row) -> bool:
@@ -62,7 +68,7 @@ def _counted(records: Records) -> Iterator[str]:
 
 def credit_once(records: Records) -> Iterator[str]:
     """G10: credit that a clerk applied pays one invoice what another one lost of it, once for each form."""
-    uses = records.rows("SELECT * FROM credit_uses")
+    uses = records.credit_uses
     forms = [form for form in records.account_forms if form["kind"] == "credits" and form["outcome"] in _DONE]
     asked = Counter((form["about"], form["typed"]["to_invoice"]) for form in forms)
     taken = Counter((row["from_invoice"], row["to_invoice"]) for row in uses if row["to_invoice"])

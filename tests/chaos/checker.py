@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -517,7 +517,8 @@ def exact_money(records: Records) -> Iterator[str]:
         if name not in heard:
             continue
         booked = sum(rows[name], Decimal(0))
-        counted, signalled = Decimal(case["state"]["paid"]), _signalled(heard[name])
+        taken = {row["credit_id"] for row in records.credit_uses}
+        counted, signalled = Decimal(case["state"]["paid"]), _signalled(heard[name], taken)
         if not booked == counted == signalled:
             yield f"{name}: {signalled} was signalled, {booked} booked, {counted} counted as paid"
         owed = Decimal(0) if case["stage"] == "cancelled" else Decimal(case["state"]["amount"])
@@ -527,10 +528,11 @@ def exact_money(records: Records) -> Iterator[str]:
             yield f"{name}: {over} was paid too much, the credit says {credits.get(name, 0)}"
 
 
-def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
+def _signalled(signals: list[tuple[str, Row]], taken: Collection[str]) -> Decimal:
+    """The sum of what was told. taken: the credit that was there; a case refuses what another one has used up."""
     paid, back = dict[str, Decimal](), dict[tuple[str, str], Decimal]()
     for name, content in signals:
-        if name in {"payment_received", "credit_applied"}:
+        if name == "payment_received" or (name == "credit_applied" and content["credit_id"] in taken):
             paid.setdefault(content.get("payment_id") or content["credit_id"], Decimal(content["amount"]))
         if name == "payment_reversed":
             payment = content["payment_id"]
@@ -643,9 +645,15 @@ def who_left_stays_so(records: Records) -> Iterator[str]:
     for one in sorted(known, key=lambda one: moment(one["at"])):
         if one["change"]["what"] in {"closed", "opened"}:
             newest[one["change"]["contact_id"], one["change"]["channel"]] = one
+    since = records.lost_time[0] if records.lost_time else None
+    opened = {
+        form["about"]
+        for form in records.account_forms
+        if form["action"] == "open" and since is not None and moment(form["at"]) >= since
+    }
     for (contact, channel), one in newest.items():
-        if one["change"]["what"] == "opened" or contact not in addresses:
-            continue
+        if one["change"]["what"] == "opened" or contact not in addresses or contact in opened:
+            continue  # or a clerk opened it, which a case that had heard of the closing was told
         address = addresses[contact]["email" if channel == "email" else "phone"]
         is_closed = contact in closed if channel is None else (channel, (address or "").lower()) in stopped
         if not is_closed and (channel is None or address):

@@ -174,6 +174,10 @@ class Records:
         return {(row["invoice_id"], f"{row['payment_id']} {row['key']}"): row for row in rows}
 
     @cached_property
+    def credit_uses(self) -> list[Row]:
+        return self.rows("SELECT * FROM credit_uses")
+
+    @cached_property
     def tasks(self) -> list[Row]:
         return self.rows("SELECT * FROM tasks")
 

@@ -52,7 +52,8 @@ def _submitted(form_id: str) -> str:
 def _line(form_id: str, action: str, outcome: str, kind: str = "customers", **more: object) -> str:
     about = {"customers": "c1", "contacts": "c1.ap", "credits": "inv-1"}[kind]
     facts = {"form_id": form_id, "clerk": "user-a", "kind": kind, "about": about, "action": action}
-    return json.dumps(facts | {"at": "2098-01-01T00:00:00+00:00", "outcome": outcome, "typed": more}) + "\n"
+    times = {"sent_at": "2098-01-01T00:00:00+00:00", "at": "2098-01-01T00:00:05+00:00"}
+    return json.dumps(facts | times | {"outcome": outcome, "typed": more}) + "\n"
 
 
 _GOOD = (
@@ -209,3 +210,12 @@ def test_whoever_was_closed_in_the_time_that_a_restore_took_away_is_open_after_i
         file.write(_log_line("m10"))
     (line,) = _found(copy, _ALONE)
     assert "message m10" in line
+
+
+def test_a_form_that_was_sent_again_after_a_restore_may_be_refused(copy: Path) -> None:
+    """The older copy does not know the customer's pause that the first sending ended."""
+    _sql(copy, "INSERT INTO chaos_audit(kind, at) VALUES ('copied', '2097-12-31 23:00:00')")
+    shutil.copy(copy / "dunwell.sqlite", copy / "replaced.sqlite")
+    _sql(copy, "INSERT INTO chaos_audit(kind, at) VALUES ('restored', '2098-01-01 00:00:03')")
+    _sent(_line("f6", "close", "changed, then refused", "contacts"))(copy)
+    assert _found(copy, _ONCE) == []

@@ -19,6 +19,7 @@ from tests.chaos import audit
 from tests.chaos.checker import RULES, check, who_left_stays_so
 from tests.chaos.records import Records
 
+_RESTORE = ("copied", "restored")
 _MAILS = ("m1", "m2", "m3", "n1")
 
 _CUSTOMERS = {"inv-1": "c1", "inv-2": "c1", "inv-3": "c2"}
@@ -739,6 +740,11 @@ def test_what_is_under_way_at_one_look_does_not_stand_still(copy: Path) -> None:
     assert check(copy).violations == []
 
 
+def test_credit_that_another_invoice_had_used_up_counts_for_nothing(copy: Path) -> None:
+    _history(_PAID, ("credit_applied", {"credit_id": "c9", "amount": "5.00"}))(copy)
+    assert check(copy).violations == []
+
+
 def test_a_case_without_an_end_is_named(copy: Path) -> None:
     (copy / "statuses" / "inv-2.json").unlink()
     assert check(copy).running == ("inv-2",)
@@ -773,6 +779,12 @@ def test_who_was_closed_before_a_restore_is_closed_after_it(copy: Path) -> None:
     assert [line.partition(" (")[0] for line in who_left_stays_so(Records(copy))] == [
         "c1.user was closed at 2027-03-01T09:00:00Z"
     ] * 2
+    (copy / "accounts.jsonl").write_text(
+        json.dumps({"about": "c1.user", "action": "open", "at": "2098-01-01T00:00:00+00:00"}) + "\n"
+    )
+    _sql(copy, *(f"INSERT INTO chaos_audit(kind, at) VALUES ('{kind}', '2097-01-01')" for kind in _RESTORE))
+    assert list(who_left_stays_so(Records(copy))) == [], "a clerk opened it since"
+    (copy / "accounts.jsonl").unlink()
     _sql(
         copy,
         "UPDATE contacts SET closed_at='2027-03-01 09:00:00' WHERE contact_id='c1.user'",

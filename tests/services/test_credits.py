@@ -425,3 +425,15 @@ def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(oth
     answer = other.record("pause", "2027-03-03 09:00", reason="r", by="a")
     assert answer.newer is not None
     assert (answer.newer.stage, answer.newer.money.receipts[-1].from_invoice) == ("paid", "A")
+
+
+def test_credit_counts_from_when_its_case_counts_it(other: ServiceHarness) -> None:
+    """Taken before midnight and heard after it: a restored database would date it anew, and its interest with it."""
+    event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
+    with other.deps.database.writing("acme") as session:
+        credits.apply(session, "B", event, at("2027-03-03 22:59"))
+    applied(other, "2027-03-03 23:01")
+    with other.deps.database.reading() as session:
+        (row,) = payments.rows(session, "B")
+    (receipt,) = other.case.money.receipts
+    assert row.received_at == receipt.received_at == at("2027-03-03 23:01")

@@ -260,7 +260,7 @@ def test_money_that_waits_for_too_long_is_a_person_s_task(desk: IncomingPayments
         found = {one["task_id"]: one for one in open_work(session)}
         assert {one["invoice_id"] for one in found.values()} == {"", "A"}
         task = found[f"{taken.entry_id}.unmatched.0"]
-        assert "77.00 EUR came in on 2027-03-03" in task.reason
+        assert "77.00 EUR came in on 2027-03-03" in task["reason"]
         assert {one.task_id for one in queued_tasks(session, CAME)} == set(found)
     desk.set_aside(taken.entry_id, "wrong-account", ADA, CAME + timedelta(days=4))
     desk.confirm(proposed.entry_id, 1, ADA, CAME + timedelta(days=4))
