@@ -223,7 +223,7 @@ def _note(session: Session, case: Case, entry: Entry) -> None:
 
 
 def _date_as_counted(session: Session, case: Case, credit_id: str) -> None:
-    """Give a payment by credit, taken a moment before, the time at which its case counts it, by which interest goes."""
+    """Give a payment by credit, taken a moment before, the time at which its case counts it: interest goes by it."""
     for receipt in case.money.receipts:
         if receipt.payment_id == credit_id:
             payments.set_received(session, case.invoice_id, receipt)
