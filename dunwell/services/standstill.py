@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.keys import StepId
 from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.standstill import Decision, Standstill
 from dunwell.domain.timeline import Entry
@@ -39,9 +40,13 @@ def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
 
 
 def wait_for(session: Session, dispatch: Dispatch) -> Wait | None:
-    """The same for one step, which also waits while its customer is paused, unless its case has ended."""
+    """The same for one step, which also waits while its customer is paused.
+
+    In such a pause the last word of a case that has ended leaves, and what a person writes to the customer.
+    """
     everything = wait(session, dispatch.now, rehearsal=dispatch.rehearsal)
-    if everything is not None or dispatch.case.ended is not None:
+    by_a_person = StepId.parse(dispatch.execution.key.step).persons_answer is not None
+    if everything is not None or dispatch.case.ended is not None or by_a_person:
         return everything
     pause = customer_pauses.in_force(session, dispatch.case.customer_id, dispatch.calendar.local_date(dispatch.now))
     if pause is None:

@@ -19,6 +19,8 @@ _ENDS = frozenset({"paid", "cancelled", "written_off", "handed_over"})
 _WORSE = frozenset({"restricted", "suspended"})
 _TALKS = frozenset({"call", "visit"})
 _REFUSED = "refused"
+_BY_A_PERSON = "@answer~"
+"""How the step of a clerk's answer to a reply begins."""
 
 
 def forms_once(records: Records) -> Iterator[str]:
@@ -111,7 +113,8 @@ def _given(records: Records, uses: Sequence[Row]) -> Iterator[str]:
 def left_alone(records: Records) -> Iterator[str]:
     """G5: nobody is written to whose contact is closed, until it is open again; nor anybody of a resting customer.
 
-    Nor is anything taken from a customer who rests, or a call asked for. That an invoice is paid may be said.
+    Nor is anything taken from a customer who rests, or a call asked for. That an invoice is paid may be said,
+    and what a clerk answers.
     """
     closed, rests = _lines(records, "contact"), _lines(records, "rests")
     for row, claim in _claimed(records):
@@ -123,7 +126,7 @@ def left_alone(records: Records) -> Iterator[str]:
         pause = _resting(records, rests, row["customer_id"], claim["seq"], day)
         invoices = records.invoices_of[row["message_id"]]
         over = not row["asks"] and any(_stage_at(records, one, claim["seq"]) in _ENDS for one in invoices)
-        if pause is not None and not over:
+        if pause is not None and not over and not row["step"].startswith(_BY_A_PERSON):
             yield f"{what} went to {row['customer_id']}, who rests since {pause['at']}"
     for customer_id, what, line, day in _consequences(records):
         pause = _resting(records, rests, customer_id, line["seq"], day)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dunwell.client.customers import Customers
 from dunwell.domain.channels import Channel
 from dunwell.domain.clerk_answer import ClerkAnswer, Phrase
 from dunwell.domain.contact import Contact
@@ -201,6 +202,15 @@ def test_a_pause_holds_up_reminders_and_not_what_a_clerk_writes(harness: Service
     assert status(send(harness, answer)) == "done"
     assert harness.states(answer.step) == {"accounts_payable email": "delivered"}
     assert harness.case.next_action is None
+
+
+def test_so_does_a_pause_of_the_whole_customer(harness: ServiceHarness) -> None:
+    answer = begin(harness)
+    Customers(harness.deps).pause("acme", "hardship", "user-a")
+    told = harness.record("pause", "2027-03-03 09:30", reason="hardship", by="user-a", scope="customer")
+    assert told.next_action is not None and told.next_action.step == answer.step
+    assert status(send(harness, answer)) == "done"
+    assert harness.states(answer.step) == {"accounts_payable email": "delivered"}
 
 
 def test_it_waits_while_another_reply_lies_unhandled(harness: ServiceHarness) -> None:
