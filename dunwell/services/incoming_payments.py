@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
-from dunwell.domain.incoming import Incoming, ProposalState, no_payment
+from dunwell.domain.incoming import WRONGLY_MATCHED, Incoming, ProposalState, no_payment
 from dunwell.domain.keys import TaskId
 from dunwell.domain.matching import Match, Part, Proposal, Rule, makes_credit, match
 from dunwell.domain.principals import Principal, Right
@@ -96,10 +96,26 @@ class IncomingPayments:
             return self._with_locks(look, keep)  # another process has just kept it
 
     def recall(self, principal: Principal, now: datetime) -> int:
-        """Book again what waits and was booked before the database was restored. Returns how many are booked now."""
+        """Do again what had been decided before the database was restored, as the cases know it.
+
+        What was undone then waits; what waits and was booked then is booked. Returns how many are booked now.
+        """
+        with self._database.reading() as session:
+            undone = store.taken_back(session, WRONGLY_MATCHED)
+        for entry_id in undone:
+            self._undo_again(entry_id, principal, now)
         with self._database.reading() as session:
             lost = [row.entry_id for row in store.waiting(session) if lost_bookings.find(session, row)]
         return sum(self._recall(entry_id, principal, now) for entry_id in lost)
+
+    def _undo_again(self, entry_id: str, principal: Principal, now: datetime) -> None:
+        with self._deciding(entry_id, now) as session:
+            row = _found(session, entry_id)
+            if lost_bookings.undo(session, row, now) and row.state is EntryState.BOOKED:
+                why = "the booking was undone before the database was restored from an older copy"
+                _note_decision(session, row, EntryState.UNMATCHED, why, principal, now)
+                row.ask_at = now
+                _audit(session, principal, row, "match_undone", now, {})
 
     def _recall(self, entry_id: str, principal: Principal, now: datetime) -> bool:
         with self._deciding(entry_id, now) as session:

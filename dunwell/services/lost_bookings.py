@@ -40,11 +40,23 @@ def restore(session: Session, row: IncomingPaymentRow, now: datetime) -> str | N
     return f"since the database was restored, {booked.normalize():f} {row.currency} of it are on an invoice alone"
 
 
+def undo(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
+    """Undo what was undone before the restore: its cases have taken it back. Returns whether nothing stands."""
+    for booking in incoming_payments.standing(session, row.entry_id):
+        if _was_undone(session, booking.invoice_id, booking.payment_id):
+            booking.undone_at = booking.undone_told_at = now
+    session.flush()
+    return not incoming_payments.standing(session, row.entry_id)
+
+
+def _was_undone(session: Session, invoice_id: str, payment_id: str) -> bool:
+    return any(one.reason == WRONGLY_MATCHED for one in payments.reversals(session, invoice_id, payment_id))
+
+
 def _booking(
     session: Session, row: IncomingPaymentRow, payment: PaymentRow, attempt: int, now: datetime
 ) -> BookingRow:
-    taken_back = payments.reversals(session, payment.invoice_id, payment.payment_id)
-    undone = now if any(one.reason == WRONGLY_MATCHED for one in taken_back) else None
+    undone = now if _was_undone(session, payment.invoice_id, payment.payment_id) else None
     return BookingRow(
         entry_id=row.entry_id,
         attempt=attempt,

@@ -30,6 +30,7 @@ from dunwell.store.tables import (
     PaymentRow,
     ProposalPartRow,
     ProposalRow,
+    ReversalRow,
 )
 
 WAITING = (EntryState.PROPOSED, EntryState.UNMATCHED)
@@ -246,6 +247,19 @@ def to_take_back(session: Session) -> Sequence[BookingRow]:
     """Return undone bookings of which their case was not told yet, the oldest first."""
     query = select(BookingRow).where(BookingRow.undone_at.is_not(None), BookingRow.undone_told_at.is_(None))
     return session.scalars(query.order_by(BookingRow.undone_at, BookingRow.entry_id, BookingRow.invoice_id)).all()
+
+
+def taken_back(session: Session, reason: str) -> Sequence[str]:
+    """Return the ids of payments with a booking that stands, though its case took it back for this reason."""
+    query = (
+        select(BookingRow.entry_id)
+        .join(
+            ReversalRow,
+            and_(ReversalRow.invoice_id == BookingRow.invoice_id, ReversalRow.payment_id == BookingRow.payment_id),
+        )
+        .where(ReversalRow.reason == reason, BookingRow.undone_at.is_(None))
+    )
+    return session.scalars(query.distinct()).all()
 
 
 # Whom a payment could be from ------------------------------------------------------------------------------

@@ -447,3 +447,19 @@ def test_a_person_is_asked_when_a_part_alone_is_on_an_invoice_after_a_restore(
     with file_database.reading() as session:
         (task,) = [one for one in queued_tasks(session, CAME) if taken.entry_id in one.task_id]
     assert "100 EUR of it are on an invoice alone" in task.reason
+
+
+def test_what_was_undone_before_a_restore_waits_again(file_database: Database, desk: IncomingPayments) -> None:
+    """The older copy has it as booked, and its case took it back: it would count nowhere, and nobody would know."""
+    case = a_harness(file_database, "C", customer=BETA)
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    desk.assign(taken.entry_id, [("C", None)], ADA, CAME)
+    paid_again(case, "bank-1", "300.00", "wrongly-matched")
+    assert desk.recall(SYSTEM, CAME) == 0
+    with file_database.reading() as session:
+        row = incoming_payments.get(session, taken.entry_id)
+        assert row is not None and (row.state, row.ask_at) == (EntryState.UNMATCHED, CAME)
+        assert "was undone before the database was restored" in row.why
+    assert desk.to_tell(CAME, timedelta(hours=1)) == []
+    desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
+    assert [one.payment_id for one in desk.to_tell(CAME, timedelta(hours=1))] == ["bank-1.2"]
