@@ -14,7 +14,6 @@ CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it
 is SPEED times as fast.
 """
 
-import json
 import logging
 import os
 import runpy
@@ -26,13 +25,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import true
+from sqlalchemy import text, true
 from sqlalchemy.ext.hybrid import hybrid_property
 
 CLOCK = "CHAOS_CLOCK"
-BEGUN = "begun.json"
 FAULTS = "faults.log"
 _EPOCH = datetime(2027, 1, 1, tzinfo=UTC)
+_LAST_WRITTEN = """
+SELECT c.updated_at, a.at FROM cases c JOIN chaos_audit a ON a.kind = 'case' AND a.key = c.invoice_id
+WHERE c.invoice_id = :invoice_id ORDER BY a.seq DESC LIMIT 1
+"""
 
 
 def now(*_: Any) -> datetime:
@@ -42,18 +44,22 @@ def now(*_: Any) -> datetime:
     return datetime.fromisoformat(begins) + passed * float(speed)
 
 
-def now_of(invoice_id: str) -> datetime:
-    """The time of a case, by the file BEGUN beside the clock: at which real time each began. Else that of the storm.
+def now_of(session: Any, invoice_id: str) -> datetime:
+    """The time of a case: of what it wrote last, and what has passed since then. Else that of the storm.
 
-    Cases begin one after the other, each with its clock at the beginning.
+    Each case has its own clock, which goes from when its run began.
     """
-    clock = Path(os.environ[CLOCK])
-    file = clock.with_name(BEGUN)
-    begun = json.loads(file.read_text()).get(invoice_id) if file.exists() else None
-    if begun is None:
+    row = session.execute(text(_LAST_WRITTEN), {"invoice_id": invoice_id}).first()
+    if row is None:
         return now()
-    _, begins, speed = clock.read_text().split()
-    return datetime.fromisoformat(begins) + (datetime.now(UTC) - datetime.fromisoformat(begun)) * float(speed)
+    written, at = (_utc(one) for one in row)
+    speed = float(Path(os.environ[CLOCK]).read_text().split()[2])
+    return written + (datetime.now(UTC) - at) * speed
+
+
+def _utc(stored: datetime | str) -> datetime:
+    read = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
 
 
 def let_rehearsals_take_money() -> None:
@@ -93,11 +99,11 @@ def give_rehearsals_links() -> None:
         read, invoice = customer_page.read_page, view._invoice
 
         def in_its_time(session: Any, deps: Any, whose: str, of: Any, contact: Any, message: Any, _: datetime) -> Any:
-            return read(session, deps, whose, of, contact, message, max(map(now_of, of)))
+            return read(session, deps, whose, of, contact, message, max(now_of(session, one) for one in of))
 
         def held_in_its_time(session: Any, deps: Any, stored: Any, level: Any, since: Any, _: datetime) -> Any:
             case: Any = SimpleNamespace(invoice_id=stored.invoice_id, state=stored.state, rehearsal=False)
-            at = now_of(stored.invoice_id)  # a page says the same for two days, which are seconds here
+            at = now_of(session, stored.invoice_id)  # a page says the same for two days, which are seconds here
             return invoice(session, deps, case, level, since, at - (at - _EPOCH) % timedelta(days=2))
 
         setattr(page, "read_page", in_its_time)  # noqa: B010

@@ -50,7 +50,7 @@ from tests.chaos.office import Office
 from tests.chaos.operator import Operator
 from tests.chaos.payers import Ledger, Payers, payers
 from tests.chaos.postman import Postman
-from tests.chaos.process import BEGUN, CLOCK
+from tests.chaos.process import CLOCK
 from tests.chaos.records import UNMATCHED
 from tests.chaos.restricted import Restricted
 from tests.chaos.site import PROCESS, Site
@@ -164,13 +164,6 @@ class StormyPlant(Plant):
         """From now on it is the time of the storm for whoever matches payments."""
         (self.state / "clock").write_text(f"{datetime.now(UTC).isoformat()} {town.BEGINS.isoformat()} {speed}")
 
-    def note_begun(self) -> None:
-        """Say at which real time each case began, by whose clocks its customer's pages go."""
-        known = {name: at.isoformat() for name, at in self.begun.items()}
-        new = self.state / f"{BEGUN}.new"
-        new.write_text(json.dumps(known))
-        new.replace(self.state / BEGUN)  # at once: the web service may be reading
-
     def command_of(self, script: str) -> list[str]:
         return [*PROCESS, script]
 
@@ -280,7 +273,6 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         for first in range(0, len(invoices), _BATCH):
             batch = invoices[first : first + _BATCH]
             started = await plant.start(batch, plan.days_a_second * 86_400)
-            plant.note_begun()
             for invoice, handle in zip(batch, started, strict=True):
                 handles[invoice.invoice_id] = handle
                 deeds = sorted(town.deeds(chance, invoice, plan.span), key=lambda deed: deed.after)
