@@ -410,12 +410,14 @@ def decent_hours(records: Records) -> Iterator[str]:
             # One address is one person; our own account manager stands with many customers.
             person = row["contact_id"] if ".account_manager" in row["contact_id"] else row["address_key"]
             confirms = row["message"] in {policy.get("reactions", {}).get(name) for name in _CONFIRMING}
+            order = max((line["seq"] for line in records.lines_of["claim", row["message_id"]]), default=0)
             heard[person or row["contact_id"], policy["contacts_per_week"]].append(
-                (moment(row["claimed_at"]), confirms)
+                (moment(row["claimed_at"]), confirms, order)
             )
     for (contact, cap), times in heard.items():
-        for end, confirms in times:
-            count = sum(end - _WEEK < at <= end for at, _ in times)
+        for end, confirms, order in times:
+            # A confirmation that was claimed after it, by a case whose clock is behind, could not be counted.
+            count = sum(end - _WEEK < at <= end and not (later > order and also) for at, also, later in times)
             if count > cap and not confirms:
                 yield f"{contact} got {count} messages in the 7 days to {end:%d %b %H:%M}, cap {cap}"
 
