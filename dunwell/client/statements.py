@@ -61,6 +61,7 @@ class StatementBooking:
             said = "; ".join(preview.problems[:_NAMED])
             why = f"nothing is booked, because the file is good in part only: {said}{more}"
             raise Refused("statement", f"{why}. Get it from the bank anew, or accept the rest (--accept-partial)")
+        await self.finish(principal)  # what a file before left unfinished may be what this one itemises
         await asyncio.to_thread(self._statements.keep, preview, file, principal, _now())
         await self.finish(principal)
         return await asyncio.to_thread(self._statements.outcome, preview)

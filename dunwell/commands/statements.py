@@ -18,7 +18,7 @@ from dunwell.commands.principal import current_principal, principal_in
 from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.domain.statement_layout import StatementLayout
 from dunwell.intake.csv_dialect import read_dialect
-from dunwell.services.statements import QUIET, StatementLine, StatementPreview
+from dunwell.services.statements import StatementLine, StatementPreview
 from dunwell.settings import load_settings
 from dunwell.store import statement_layouts
 from dunwell.views.statements import preview_facts
@@ -145,7 +145,7 @@ def _show(preview: StatementPreview, *, everything: bool, booked: bool) -> None:
     for remark in preview.remarks:
         say(f"note: {remark}")
     _show_problems(preview)
-    lines = [line for line in preview.lines if everything or line.verdict not in QUIET]
+    lines = [line for line in preview.lines if everything or not line.quiet]
     print_table(
         ("booked on", "amount", "from", "text", "what follows", "invoices", "why"),
         [_cells(line) for line in lines[:_SHOWN]],

@@ -52,6 +52,7 @@ class EntryState(StrEnum):
     returned   it is a reversal, and what it takes back was taken back
     asked      it may take payments back, and a person decides
     unrelated  it takes back nothing that is booked here
+    itemised   another file told the transactions of this sum, and they stand in its place
     """
 
     NEW = "new"
@@ -62,6 +63,7 @@ class EntryState(StrEnum):
     RETURNED = "returned"
     ASKED = "asked"
     UNRELATED = "unrelated"
+    ITEMISED = "itemised"
 
 
 class BankEntry(Value):
@@ -83,6 +85,7 @@ class BankEntry(Value):
     charges       what banks kept of it before it reached us, in `currency`; it is not part of `amount`
     instructed_amount, instructed_currency  what the payer ordered, where the bank tells it
     batch         identity of the batch that this transaction belongs to, and `batch_amount` its booked sum
+    may_repeat    identity of an entry that a file of another format told, where both may be the same money
     """
 
     account: str = Field(min_length=1, max_length=50)
@@ -105,6 +108,7 @@ class BankEntry(Value):
     instructed_currency: str | None = None
     batch: str | None = None
     batch_amount: Decimal | None = None
+    may_repeat: str | None = Field(default=None, max_length=40)
 
     @model_validator(mode="after")
     def _instructed_whole(self) -> "BankEntry":

@@ -42,12 +42,17 @@ class Incoming(IncomingPayment):
     @property
     def entry_id(self) -> str:
         """Its id here, short enough to be typed."""
-        return f"E{sha256(f'{self.source.value}/{self.identity}'.encode()).hexdigest()[:12].upper()}"
+        return entry_id_of(self.source, self.identity)
 
     def payment_id(self, attempt: int = 1) -> str:
         """The id of the payment that it becomes; another one when it is booked again after it was taken back."""
         own = f"{self.source.value}-{self.identity}"
         return own if attempt == 1 else f"{own}.{attempt}"
+
+
+def entry_id_of(source: Source, identity: str) -> str:
+    """Return the id here of an incoming payment that its source knows by `identity`."""
+    return f"E{sha256(f'{source.value}/{identity}'.encode()).hexdigest()[:12].upper()}"
 
 
 def no_payment(entry_id: str) -> Unknown:
@@ -69,4 +74,5 @@ def of_bank_entry(entry: BankEntry) -> Incoming:
         texts=tuple(text for text in written if text),
         payer_name=entry.payer_name,
         payer_iban=entry.payer_iban,
+        may_repeat=entry_id_of(Source.BANK, entry.may_repeat) if entry.may_repeat else None,
     )

@@ -52,6 +52,7 @@ class IncomingPayment(Value):
 
     texts       what the payer wrote: structured references, the remittance text, the end-to-end id
     payer_iban  the account it came from, without spaces
+    may_repeat  the id of another one, where both may be the same money: then nothing is booked without a person
     """
 
     amount: Decimal
@@ -59,6 +60,7 @@ class IncomingPayment(Value):
     texts: tuple[str, ...] = ()
     payer_name: str | None = None
     payer_iban: str | None = None
+    may_repeat: str | None = None
 
 
 class Owed(Value):
@@ -126,6 +128,20 @@ class Match(Value):
 
 def match(payment: IncomingPayment, clues: Clues) -> Match:
     """Return for which invoices the payment is, or could be."""
+    found = _match(payment, clues)
+    return found if payment.may_repeat is None else _in_doubt(found, payment.may_repeat)
+
+
+def _in_doubt(found: Match, other: str) -> Match:
+    """Return a match of what may be the same money as another payment: a person decides."""
+    doubt = f"it may be the same money as {other}, which a file of another format told"
+    ways = (found.booked,) if found.booked is not None else found.proposals
+    proposals = tuple(Proposal(parts=one.parts, reasons=(*one.reasons, doubt)) for one in ways)
+    why = f"{doubt}: compare both, and set this one aside if it is. {found.why}"
+    return Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=why)
+
+
+def _match(payment: IncomingPayment, clues: Clues) -> Match:
     by_reference, why_not = _by_reference(payment, clues.references)
     if by_reference is not None:
         return Match(rule=Rule.REFERENCE, booked=by_reference, why="; ".join(by_reference.reasons))
@@ -366,12 +382,17 @@ def numbers_in(texts: Sequence[str], known: KnownNumbers) -> list[str]:
 
 
 def name_key(name: str) -> frozenset[str]:
+    """Return the words by which the payer's name is looked for among customers; none where they are too short."""
+    words = name_words(name)
+    return words if any(len(word) >= _SHORTEST_NAME for word in words) else frozenset()
+
+
+def name_words(name: str) -> frozenset[str]:
     """Return the words by which two names of a company or person are compared, without its legal form.
 
     Banks write names in capitals and without accents, Müller as MUELLER or MULLER: these are one name here.
     """
-    words = frozenset(_TOKENS.findall(_plain_letters(name))) - _LEGAL_FORMS
-    return words if any(len(word) >= _SHORTEST_NAME for word in words) else frozenset()
+    return frozenset(_TOKENS.findall(_plain_letters(name))) - _LEGAL_FORMS
 
 
 def _plain_letters(name: str) -> str:

@@ -202,7 +202,7 @@ class IncomingPayments:
         with self._database.reading() as session:
             parts = _split_by_hand(session, _waiting(session, entry_id), shares)
         with self._database.writing_beside_customers() as session:
-            accounts.lock(session, _customers(session, entry_id) | {part.customer_id for part in parts})
+            accounts.lock(session, customers_of(session, entry_id) | {part.customer_id for part in parts})
             submissions.take(session, self._submission, now)
             row = _waiting(session, entry_id)
             _check_not_lost(session, row)
@@ -245,7 +245,7 @@ class IncomingPayments:
         """Open a transaction with the locks of every customer whom the payment concerns. Raises Refused."""
         with self._database.reading() as session:
             _found(session, entry_id)
-            concerned = _customers(session, entry_id)
+            concerned = customers_of(session, entry_id)
         with self._database.writing_beside_customers() as session:
             accounts.lock(session, concerned)
             submissions.take(session, self._submission, now)
@@ -298,6 +298,18 @@ class IncomingPayments:
                 row = _found(session, booking.entry_id)
                 row.why = f"invoice {booking.invoice_id} does not take it: {refused}. Undo it, and match it anew"
                 row.ask_at = now
+
+
+def itemise(session: Session, entry_id: str, format_: str, principal: Principal, now: datetime) -> None:
+    """Note that a file of this format told the transactions of a sum that waits: they are matched in its place.
+
+    Call with the locks of `customers_of` it.
+    """
+    row = _waiting(session, entry_id)
+    _let_lapse(session, entry_id)
+    why = f"a file of {format_} told its transactions, which are matched in its place"
+    _note_decision(session, row, EntryState.ITEMISED, why, principal, now)
+    _audit(session, principal, row, "payment_itemised", now, {})
 
 
 # What is written -------------------------------------------------------------------------------------------
@@ -503,8 +515,8 @@ def _split_by_hand(
     return tuple(parts)
 
 
-def _customers(session: Session, entry_id: str) -> set[str]:
-    """The customers whom a payment concerns: of its proposals and of its bookings."""
+def customers_of(session: Session, entry_id: str) -> set[str]:
+    """Return the customers whom a payment concerns: of its proposals and of its bookings."""
     proposed = {
         part.customer_id for one in store.proposals(session, entry_id) for part in store.parts_of(session, one)
     }

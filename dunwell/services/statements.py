@@ -1,7 +1,8 @@
 """What a bank statement brings: what is new in it, what would follow from each entry, and the keeping of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -9,15 +10,16 @@ from hashlib import sha256
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import BankEntry, Direction, EntryState, StatementFormat
-from dunwell.domain.cleaning import one_line
-from dunwell.domain.incoming import of_bank_entry
+from dunwell.domain.cleaning import one_line, printable
+from dunwell.domain.incoming import Source, entry_id_of, of_bank_entry
 from dunwell.domain.matching import Match, Part
 from dunwell.domain.model import Value
 from dunwell.domain.principals import Principal, Right
+from dunwell.domain.retelling import SURE, Booking, Judged, Likeness, compare
 from dunwell.intake.refusals import Refusal
 from dunwell.intake.statement_parts import StatementFile
-from dunwell.services.incoming_payments import IncomingPayments, Taken
-from dunwell.store import audit, bank_entries, incoming_payments
+from dunwell.services.incoming_payments import IncomingPayments, Taken, customers_of, itemise
+from dunwell.store import accounts, audit, bank_entries, incoming_payments
 from dunwell.store.database import Database
 from dunwell.store.tables import StatementRow
 
@@ -66,8 +68,7 @@ _VERDICTS = {
 }
 
 
-QUIET = frozenset({Verdict.KNOWN, Verdict.ELSEWHERE, Verdict.OUTGOING})
-"""What nobody has to look at: it is counted, and shown where everything is asked for."""
+_QUIET = frozenset({Verdict.KNOWN, Verdict.ELSEWHERE, Verdict.OUTGOING})
 
 
 class StatementLine(Value):
@@ -76,6 +77,8 @@ class StatementLine(Value):
     entry_id  under which matching knows it; None for what is no money that came in
     parts     what is, or would be, booked on which invoices
     original  identity of the entry that it takes back
+    itemises  identity of the sum that waits, of which it is a transaction
+    unlike    the entry that it is taken for has another text or payer
     """
 
     entry: BankEntry
@@ -84,6 +87,13 @@ class StatementLine(Value):
     entry_id: str | None = None
     parts: tuple[Part, ...] = ()
     original: str | None = None
+    itemises: str | None = None
+    unlike: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody has to look at it: it is counted, and shown where everything is asked for."""
+        return self.verdict in _QUIET and not self.unlike
 
 
 class StatementPreview(Value):
@@ -134,7 +144,8 @@ class Statements:
         """Keep what is new in a file, once. Returns what was kept. Raises NotAllowed."""
         principal.check(Right.STATEMENTS_WRITE)
         with self._database.writing() as session:
-            new = [line.entry for line in _sorted(session, file) if line.verdict in KEPT]
+            lines = _sorted_under_locks(session, file)
+            new = [line.entry for line in lines if line.verdict in KEPT]
             first = bank_entries.statement(session, preview.statement_id) is None
             if not first and not new:
                 return []
@@ -148,6 +159,8 @@ class Statements:
                 at=now,
             )
             bank_entries.add_statement(session, row, new)
+            for sum_id in _sums_itemised(lines):
+                itemise(session, sum_id, file.format.value, principal, now)
             details = {
                 "format": file.format.value,
                 "entries": len(file.entries),
@@ -217,10 +230,27 @@ def _same(one: BankEntry, other: BankEntry) -> bool:
 # Which entries are new -----------------------------------------------------------------------------------
 
 
+def _sorted_under_locks(session: Session, file: StatementFile) -> list[StatementLine]:
+    """Return what follows from each entry, with the locks of all whom the sums that it itemises may concern."""
+    held = set[str]()
+    while True:
+        lines = list(_sorted(session, file))
+        concerned = {one for sum_id in _sums_itemised(lines) for one in customers_of(session, sum_id)}
+        if concerned <= held:
+            return lines
+        held |= concerned
+        accounts.lock(session, held)
+        session.expire_all()
+
+
+def _sums_itemised(lines: Iterable[StatementLine]) -> list[str]:
+    return list(dict.fromkeys(entry_id_of(Source.BANK, line.itemises) for line in lines if line.itemises))
+
+
 def _sorted(session: Session, file: StatementFile) -> Iterator[StatementLine]:
     """Yield each entry with what follows from it; new money that came in is still unmatched."""
     known = bank_entries.known(session, [entry.identity for entry in file.entries])
-    elsewhere = _Elsewhere(session, file)
+    told = _ToldBefore(session, file, known)
     came = [entry for entry in file.entries if entry.came_in]
     by_key = defaultdict[str, list[BankEntry]](list)
     for entry in came:
@@ -231,15 +261,39 @@ def _sorted(session: Session, file: StatementFile) -> Iterator[StatementLine]:
             yield StatementLine(entry=entry, verdict=Verdict.PENDING, why="the bank has not booked it yet")
         elif entry.identity in known:
             yield StatementLine(entry=entry, verdict=Verdict.KNOWN, why="it was told before")
-        elif (format_ := elsewhere.told(entry)) is not None:
-            yield StatementLine(
-                entry=entry, verdict=Verdict.ELSEWHERE, why=f"a file of {format_.value} told it before"
-            )
-        elif entry.came_in:
-            yield StatementLine(entry=entry, verdict=Verdict.UNMATCHED, why="")
         else:
-            keys = filter(None, (entry.end_to_end_id, entry.reference))
-            yield _went_out(session, entry, [one for key in keys for one in by_key.get(key, ())])
+            before = told.find(entry)
+            if before is not None and before.same and not before.waits_for(entry):
+                yield _told(entry, before)
+            elif entry.came_in:
+                yield _came(entry, before)
+            else:
+                keys = filter(None, (entry.end_to_end_id, entry.reference))
+                yield _went_out(session, entry, [one for key in keys for one in by_key.get(key, ())])
+
+
+def _told(entry: BankEntry, before: "_Before") -> StatementLine:
+    """The line of what was told before; where texts or payers differ, with what it is taken for."""
+    other, verdict = before.booking.first, Verdict.KNOWN if before.by_this_format else Verdict.ELSEWHERE
+    why = "it was told before" if before.by_this_format else f"a file of {before.format.value} told it before"
+    if not before.judged.unlike:
+        return StatementLine(entry=entry, verdict=verdict, why=why)
+    payer = other.payer_name or other.payer_iban
+    said = (f"from {printable(payer)}" if payer else "", printable(other.text))
+    what = ", ".join(filter(None, (f"{other.booked_amount} {other.currency} on {other.booked_on}", *said)))
+    why = f"{why}: {what}. If this is other money, record it by `starter.py pay`"
+    return StatementLine(entry=entry, verdict=verdict, why=why, unlike=True)
+
+
+def _came(entry: BankEntry, before: "_Before | None") -> StatementLine:
+    """The line of new money, which may be a transaction of a sum that waits, or the same money as another entry."""
+    if before is None:
+        return StatementLine(entry=entry, verdict=Verdict.UNMATCHED, why="")
+    other = before.booking.first.identity
+    if before.same:
+        return StatementLine(entry=entry, verdict=Verdict.UNMATCHED, why="", itemises=other)
+    doubtful = entry.model_copy(update={"may_repeat": other})
+    return StatementLine(entry=doubtful, verdict=Verdict.UNMATCHED, why="")
 
 
 def _went_out(session: Session, entry: BankEntry, beside: Sequence[BankEntry]) -> StatementLine:
@@ -263,51 +317,110 @@ def _booked(session: Session, entry: BankEntry) -> Iterator[Part]:
         yield Part(invoice_id=one.invoice_id, customer_id=one.customer_id, amount=one.amount)
 
 
-class _Elsewhere:
-    """What files of other formats told of the accounts of this file: each booking stands for one of this file."""
+@dataclass(frozen=True)
+class _Before:
+    """A booking that was told before, which one of this file is or may be."""
 
-    def __init__(self, session: Session, file: StatementFile) -> None:
-        days = [entry.booked_on for entry in file.entries] or [datetime.now(UTC).date()]
-        stored = bank_entries.around(
-            session, {entry.account for entry in file.entries}, min(days) - _NEAR, max(days) + _NEAR
-        )
-        self._bookings: dict[str, tuple[BankEntry, StatementFormat]] = {}
-        self._by_sum = defaultdict[tuple[object, ...], list[str]](list)
-        self._answers: dict[str, StatementFormat | None] = {}
-        for entry, format_ in stored:
-            if format_ is not file.format and entry.booking not in self._bookings:
-                self._bookings[entry.booking] = entry, format_
-                self._by_sum[self._sum(entry)].append(entry.booking)
+    booking: Booking
+    format: StatementFormat
+    waits: bool
+    by_this_format: bool
+    judged: Judged
 
-    def told(self, entry: BankEntry) -> StatementFormat | None:
-        """Return the format that told this entry, or its batch, before; None when none did."""
-        if entry.booking not in self._answers:
-            self._answers[entry.booking] = self._find(entry)
-        return self._answers[entry.booking]
+    @property
+    def same(self) -> bool:
+        return self.judged.likeness is Likeness.SAME
 
-    def _find(self, entry: BankEntry) -> StatementFormat | None:
-        free = self._by_sum.get(self._sum(entry), [])
-        for fits in (self._same_id, self._same_day):
-            for booking in free:
-                other, format_ = self._bookings[booking]
-                if fits(entry, other):
-                    free.remove(booking)
-                    return format_
-        return None
+    def waits_for(self, entry: BankEntry) -> bool:
+        """Whether it is one sum that nobody has decided about, and the entry is one of its transactions."""
+        return self.waits and entry.batch is not None and not self.booking.in_parts and entry.came_in
 
-    @staticmethod
-    def _sum(entry: BankEntry) -> tuple[object, ...]:
-        return entry.account, entry.currency, entry.direction, entry.booked_amount
 
-    @staticmethod
-    def _same_id(entry: BankEntry, other: BankEntry) -> bool:
-        return abs(entry.booked_on - other.booked_on) <= _NEAR and _same(entry, other)
+class _ToldBefore:
+    """What was told before of the accounts of this file: each booking stands for one of this file.
 
-    @staticmethod
-    def _same_day(entry: BankEntry, other: BankEntry) -> bool:
-        ids = (entry.end_to_end_id, other.end_to_end_id)
-        apart = None not in ids and ids[0] != ids[1] and entry.batch is None and other.batch is None
-        return entry.booked_on == other.booked_on and not apart
+    By files of another format it may be any of the same sum; by one of this format only the same batch, told in
+    another way: as one sum, or as its transactions.
+    """
+
+    def __init__(self, session: Session, file: StatementFile, known: Collection[str]) -> None:
+        self._format = file.format
+        self._new = _bookings(one for one in file.entries if not one.pending and one.identity not in known)
+        self._by_sum = defaultdict[tuple[object, ...], list[_Stored]](list)
+        for one in _stored(session, file):
+            if one.format is not file.format or one.booking.identity in self._new:
+                self._by_sum[_sum(one.booking.first)].append(one)
+        self._found = self._paired()
+
+    def find(self, entry: BankEntry) -> _Before | None:
+        """Return the booking that this entry, or its batch, is or may be; None when it is new."""
+        return self._found.get(entry.booking)
+
+    def _paired(self) -> dict[str, _Before]:
+        """Pair what is surely the same first, by the most facts; what is left may be in doubt."""
+        pairs = [
+            (new.identity, at, self._compared(new, one))
+            for new in self._new.values()
+            for at, one in enumerate(self._by_sum.get(_sum(new.first), ()))
+            if _near(new, one.booking)
+        ]
+        found: dict[str, _Before] = {}
+        taken = set[tuple[object, ...]]()
+        for likeness in (Likeness.SAME, Likeness.DOUBT):
+            some = [one for one in pairs if one[2].judged.likeness is likeness]
+            for identity, at, before in sorted(some, key=lambda one: -one[2].judged.equal):
+                place = (*_sum(before.booking.first), at)
+                if identity not in found and place not in taken:
+                    found[identity] = before
+                    if likeness is Likeness.SAME:
+                        taken.add(place)
+        return found
+
+    def _compared(self, new: Booking, one: "_Stored") -> _Before:
+        by_this_format = one.format is self._format
+        judged = SURE if by_this_format else compare(new, one.booking)
+        return _Before(one.booking, one.format, one.waits, by_this_format, judged)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A booking that was told before. waits: nobody has decided yet for which invoices it is."""
+
+    booking: Booking
+    format: StatementFormat
+    waits: bool
+
+
+def _stored(session: Session, file: StatementFile) -> Iterator[_Stored]:
+    days = [entry.booked_on for entry in file.entries] or [datetime.now(UTC).date()]
+    accounts_of_file = {entry.account for entry in file.entries}
+    entries = defaultdict[StatementFormat, list[BankEntry]](list)
+    waiting = set[str]()
+    for entry, format_, state in bank_entries.around(session, accounts_of_file, min(days) - _NEAR, max(days) + _NEAR):
+        entries[format_].append(entry)
+        if state in incoming_payments.WAITING:
+            waiting.add(entry.identity)
+    for format_, some in entries.items():
+        for booking in _bookings(some).values():
+            yield _Stored(booking, format_, booking.first.identity in waiting)
+
+
+def _bookings(entries: Iterable[BankEntry]) -> dict[str, Booking]:
+    """Return the bookings of these entries by identity, in their order."""
+    found = defaultdict[str, list[BankEntry]](list)
+    for entry in entries:
+        found[entry.booking].append(entry)
+    return {identity: Booking(tuple(some)) for identity, some in found.items()}
+
+
+def _sum(entry: BankEntry) -> tuple[object, ...]:
+    return entry.account, entry.currency, entry.direction, entry.booked_amount
+
+
+def _near(one: Booking, other: Booking) -> bool:
+    """Whether both were booked on one day, or within a week under one id."""
+    apart = abs(one.first.booked_on - other.first.booked_on)
+    return not apart or (apart <= _NEAR and one.has_id_of(other))
 
 
 # What is shown -------------------------------------------------------------------------------------------

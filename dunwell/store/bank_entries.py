@@ -70,16 +70,20 @@ def move_on(session: Session, identities: Collection[str], state: EntryState) ->
 
 def around(
     session: Session, accounts: Collection[str], first: date, last: date
-) -> Iterator[tuple[BankEntry, StatementFormat]]:
-    """Yield what is stored of these accounts in these days, each entry with the format that told it."""
+) -> Iterator[tuple[BankEntry, StatementFormat, EntryState]]:
+    """Yield what is stored of these accounts in these days, each entry with the format that told it and its state.
+
+    A sum in whose place its transactions stand is left out.
+    """
     query = (
         select(BankEntryRow, StatementRow.format)
         .join(StatementRow, StatementRow.statement_id == BankEntryRow.statement_id)
         .where(BankEntryRow.account.in_(list(accounts)), BankEntryRow.booked_on.between(first, last))
+        .where(BankEntryRow.state != EntryState.ITEMISED)
         .order_by(BankEntryRow.booked_on, BankEntryRow.identity)
     )
     for row, format_ in session.execute(query):
-        yield entry_of(row), format_
+        yield entry_of(row), format_, row.state
 
 
 def alike(session: Session, entry: BankEntry) -> Sequence[BankEntryRow]:

@@ -336,6 +336,7 @@ class IncomingPaymentRow(Base):
     texts: Mapped[list[Any]]
     payer_name: Mapped[str | None]
     payer_iban: Mapped[str | None] = mapped_column(String(40))
+    may_repeat: Mapped[str | None] = mapped_column(String(40))
     state: Mapped[EntryState] = mapped_column(Word(EntryState, 12), index=True)
     why: Mapped[str] = mapped_column(Text)
     since: Mapped[datetime]
@@ -1131,6 +1132,7 @@ class BankEntryRow(Base):
     instructed_currency: Mapped[str | None] = mapped_column(String(3))
     batch: Mapped[str | None] = mapped_column(String(40))
     batch_amount: Mapped[Decimal | None]
+    may_repeat: Mapped[str | None] = mapped_column(String(40))
     state: Mapped[EntryState] = mapped_column(Word(EntryState, 12))
     at: Mapped[datetime]
 

@@ -18,15 +18,16 @@ from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.payment_reference import reference_for
 from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
+from dunwell.domain.statement_layout import StatementLayout
 from dunwell.intake.statement_parts import StatementFile
 from dunwell.intake.statements import read_statement
 from dunwell.services.statements import StatementPreview, Statements, Verdict
-from dunwell.store import bank_entries, tasks
+from dunwell.store import bank_entries, incoming_payments, tasks
 from dunwell.store.database import Database
 from dunwell.store.tables import AuditRow, BankEntryRow, IncomingPaymentRow
 from tests.builders import a_customer, an_invoice, sample_deps
 from tests.databases import opened
-from tests.intake.statements import camt, camt_entry, mt940, transaction
+from tests.intake.statements import ACCOUNT, PAYER, camt, camt_entry, mt940, transaction
 from tests.services.conftest import ServiceHarness
 
 BILLING = Principal(PrincipalKind.KEY, "billing", "Billing", Role.BILLING)
@@ -65,15 +66,19 @@ class Bank:
             invoice = an_invoice(invoice_id=invoice_id, number=number, amount=Decimal(amount), customer=a_customer())
             ServiceHarness(sample_deps(database)).open(invoice)
 
-    def preview(self, content: bytes) -> tuple[StatementPreview, StatementFile]:
-        file = read_statement(content)
+    def preview(
+        self, content: bytes, layout: StatementLayout | None = None
+    ) -> tuple[StatementPreview, StatementFile]:
+        file = read_statement(content, layout)
         return self.statements.preview(file, content, "march.xml", AT), file
 
     def verdicts(self, content: bytes) -> list[Verdict]:
         return [line.verdict for line in self.preview(content)[0].lines]
 
-    async def book(self, content: bytes, *, accept_partial: bool = False) -> list[Verdict]:
-        preview, file = self.preview(content)
+    async def book(
+        self, content: bytes, *, accept_partial: bool = False, layout: StatementLayout | None = None
+    ) -> list[Verdict]:
+        preview, file = self.preview(content, layout)
         done = await self.booking.book(preview, file, BILLING, accept_partial=accept_partial)
         return [line.verdict for line in done.lines]
 
@@ -153,10 +158,133 @@ async def test_the_same_money_by_two_formats_is_booked_once(bank: Bank, first: s
     }
     (other,) = files.keys() - {first}
     await bank.book(files[first])
-    kept = bank.rows(BankEntryRow)
-    assert set(await bank.book(files[other])) == {Verdict.ELSEWHERE}
-    assert bank.rows(BankEntryRow) == kept
+    again = [Verdict.BOOK, Verdict.BOOK] if first == "053" else [Verdict.ELSEWHERE]  # the transactions of the sum
+    assert await bank.book(files[other]) == [*again, Verdict.ELSEWHERE]
+    assert bank.payments == [("A", "1200.00"), ("B", "300.00")]
+    assert bank.verdicts(files[first])[:-1] == [Verdict.KNOWN] * (1 if first == "053" else 2)
     assert "keep to one format" in bank.preview(files[other])[0].remarks[0]
+
+
+CSV = StatementLayout.model_validate(
+    {
+        "account": ACCOUNT,
+        "currency": "EUR",
+        "columns": {"booked_on": ["Tag"], "payer_name": ["Name"], "text": ["Zweck"], "amount": ["Betrag"]},
+        "decimals": "decimal-comma",
+        "days": "day-first",
+        "separator": ";",
+    }
+)
+
+
+def csv(*rows: str) -> bytes:
+    return "\n".join(("Tag;Name;Zweck;Betrag", *rows, "")).encode()
+
+
+def told_by_mt940(details: str, amount: str = "1200,00") -> bytes:
+    return mt940([f":61:2703010301C{amount}NTRFNONREF//X1\r\n:86:{details}"], closing=f"C270301EUR{amount}").encode()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        told_by_mt940(f"166?00GUTSCHRIFT?20SVWZ+Rechnung {NUMBER}?32Sammel e.K."),
+        told_by_mt940(f"166?00GUTSCHRIFT?20SVWZ+Rechnung {NUMBER}?31{PAYER}?32Sammel e.K."),
+        told_by_mt940(f"166?00GUTSCHRIFT?20EREF+E7?21SVWZ+Rechnung {NUMBER}"),
+        camt(camt_entry("1200.00", NUMBER, reference="B9", end_to_end="E7")),
+    ],
+    ids=["name", "iban", "text", "camt"],
+)
+async def test_another_customer_who_pays_the_same_sum_that_day_has_paid(bank: Bank, other: bytes) -> None:
+    """A file of another format told an equal sum, and nothing in both speaks for one payment."""
+    await bank.book(csv("01.03.2027;Monat GmbH;Rate 1 RE-2026-1090;1.200,00"), layout=CSV)
+    assert bank.payments == []
+    assert await bank.book(other) == [Verdict.BOOK]
+    assert bank.payments == [("A", "1200.00")]
+    assert await bank.book(other) == [Verdict.KNOWN]
+
+
+async def test_the_same_payment_as_two_formats_write_it_is_one(bank: Bank) -> None:
+    await bank.book(csv(f"01.03.2027;Rücklauf Verwaltung GmbH;SVWZ+Rg. {NUMBER} v. 01.02.2027;1.200,00"), layout=CSV)
+    cut = told_by_mt940(f"166?00GUTSCHRIFT?20SVWZ+Rg. INV-2027-?210417?31{PAYER}?32RUECKLAUF VERWALT")
+    assert await bank.book(cut) == [Verdict.ELSEWHERE]
+    assert bank.payments == [("A", "1200.00")]
+
+
+async def test_what_may_be_the_same_money_waits_for_a_person(bank: Bank) -> None:
+    """The payer is the same and the invoice is not, or the other way round: nobody is booked twice or forgotten."""
+    await bank.book(csv("01.03.2027;Monat GmbH;Rate 1 RE-2026-1090;1.200,00"), layout=CSV)
+    doubtful = told_by_mt940(f"166?00GUTSCHRIFT?20SVWZ+Rechnung {NUMBER}?32MONAT GMBH")
+    preview, _ = bank.preview(doubtful)
+    assert "it may be the same money as E" in preview.lines[0].why
+    assert await bank.book(doubtful) == [Verdict.PROPOSE]
+    assert bank.payments == []
+    await bank.booking._matching.try_again()
+    assert bank.payments == []
+    with bank.database.reading() as session:
+        (proposed,) = incoming_payments.open_for(session, "acme")
+    await bank.booking._matching.confirm(proposed.entry_id, 1, BILLING)
+    assert bank.payments == [("A", "1200.00")]
+
+
+async def test_the_surest_pair_is_the_same_money(bank: Bank) -> None:
+    """Whichever stands first in the file: what says nothing does not take the place of the one that is it."""
+    await bank.book(csv("01.03.2027;Monat GmbH;Rate 1 RE-2026-1090;20,00"), layout=CSV)
+    lines = [
+        ":61:2703010301C20,00NTRFNONREF//X1",
+        ":61:2703010301C20,00NTRFNONREF//X2\r\n:86:166?20SVWZ+RE-2026-1090",
+    ]
+    assert bank.verdicts(mt940(lines, closing="C270301EUR40,00").encode()) == [Verdict.UNMATCHED, Verdict.ELSEWHERE]
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"), [("166?20SVWZ+Rate 1?32Monat GmbH", False), ("166?20SVWZ+as agreed?32Monat GmbH", True)]
+)
+async def test_what_is_taken_for_the_same_is_shown_where_it_reads_otherwise(
+    bank: Bank, details: str, shown: bool
+) -> None:
+    await bank.book(csv("01.03.2027;Monat GmbH;Rate 1;20,00"), layout=CSV)
+    (line,) = bank.preview(told_by_mt940(details, "20,00"))[0].lines
+    assert (line.verdict, line.quiet) == (Verdict.ELSEWHERE, not shown)
+    assert ("20.00 EUR on 2027-03-01, from Monat GmbH, Rate 1" in line.why) is shown
+
+
+@pytest.mark.parametrize("kind", ["053", "054"])
+async def test_the_transactions_of_a_sum_that_waits_are_matched_in_its_place(bank: Bank, kind: str) -> None:
+    """By the bank's other message, or by the same one when it comes again with more."""
+    batch = "<Btch><NbOfTxs>2</NbOfTxs></Btch>"
+    details = transaction(NUMBER, amount="1200.00") + transaction("hello", amount="11.00", name="Sammel e.K.")
+    one_sum = camt(camt_entry("1211.00", details=batch, reference="B1"))
+    itemised = camt(camt_entry("1211.00", details=batch + details, reference="B1"), kind=kind)
+    assert await bank.book(one_sum) == [Verdict.UNMATCHED]
+    assert bank.verdicts(itemised) == [Verdict.BOOK, Verdict.UNMATCHED]
+    assert await bank.book(itemised) == [Verdict.BOOK, Verdict.UNMATCHED]
+    assert bank.payments == [("A", "1200.00")]
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.ITEMISED, EntryState.UNMATCHED]
+    assert bank.verdicts(one_sum) == [Verdict.KNOWN]
+    assert bank.verdicts(itemised) == [Verdict.KNOWN, Verdict.KNOWN]
+    assert bank.verdicts(told_by_mt940("166?20SVWZ+Sammelgutschrift", "1211,00")) == [Verdict.ELSEWHERE]
+
+
+@pytest.mark.parametrize("kind", ["053", "054"])
+async def test_the_sum_of_transactions_that_were_told_is_no_money_more(bank: Bank, kind: str) -> None:
+    details = transaction(NUMBER, amount="1200.00") + transaction("hello", amount="11.00", name="Sammel e.K.")
+    await bank.book(camt(camt_entry("1211.00", details=details, reference="B1")))
+    verdict = Verdict.KNOWN if kind == "053" else Verdict.ELSEWHERE
+    assert bank.verdicts(camt(camt_entry("1211.00", details="", reference="B1"), kind=kind)) == [verdict]
+
+
+async def test_the_transactions_of_a_sum_that_a_person_split_are_not_booked_again(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("1211.00", details="", reference="B1")))
+    with bank.database.reading() as session:
+        (waiting,) = incoming_payments.waiting(session)
+    await bank.booking._matching.assign(waiting.entry_id, [("A", Decimal(1200)), ("B", Decimal(11))], BILLING)
+    details = transaction(NUMBER, amount="1200.00") + transaction("hello", amount="11.00", name="Sammel e.K.")
+    assert await bank.book(camt(camt_entry("1211.00", details=details, reference="B1"), kind="054")) == [
+        Verdict.ELSEWHERE,
+        Verdict.ELSEWHERE,
+    ]
+    assert bank.payments == [("A", "1200.00"), ("B", "11.00")]
 
 
 async def test_what_another_format_told_stands_for_as_many_entries_as_it_told(bank: Bank) -> None:

@@ -174,6 +174,15 @@ def test_the_invoice_whose_sum_fits_is_proposed_alone() -> None:
     assert [part.invoice_id for part in only.parts] == ["INV-2"]
 
 
+@pytest.mark.parametrize("clues", [Clues(numbers=(A,)), Clues(references={RF: (A,)}), Clues(names=(A,)), Clues()])
+def test_what_may_be_the_same_money_as_another_payment_is_never_booked(clues: Clues) -> None:
+    found = match(came("100.00").model_copy(update={"may_repeat": "E1"}), clues)
+    assert found.booked is None
+    assert "the same money as E1" in found.why
+    assert all("the same money as E1" in one.reasons[-1] for one in found.proposals)
+    assert bool(found.proposals) is bool(clues != Clues())
+
+
 def test_two_customers_who_pay_from_one_account_are_both_proposed() -> None:
     found = match(came("100.00"), Clues(payers=(A, OTHERS))).proposals
     assert {part.customer_id for one in found for part in one.parts} == {"acme", "beta"}

@@ -11,7 +11,7 @@ from dunwell.client.statements import StatementBooking, read_and_preview
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.statement_parts import StatementFile
-from dunwell.services.statements import QUIET, StatementPreview
+from dunwell.services.statements import StatementPreview
 from dunwell.store import bank_entries, statement_layouts
 from dunwell.views.statements import preview_facts
 from dunwell.web.auth import allowed
@@ -88,7 +88,7 @@ def _shown(
     booked: bool,
     unaccepted: bool = False,
 ) -> Response:
-    lines = [line for line in shown.lines if line.verdict not in QUIET]
+    lines = [line for line in shown.lines if not line.quiet]
     facts = {
         "upload": upload,
         "preview": shown,
