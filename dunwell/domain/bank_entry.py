@@ -82,7 +82,7 @@ class BankEntry(Value):
     text          what the payer or the bank wrote, on one line
     end_to_end_id the payer's own id of the transfer, by which a returned one is recognised
     payer_name, payer_iban  whoever is on the other side: of incoming money, who paid
-    charges       what banks kept of it before it reached us, in `currency`; it is not part of `amount`
+    charges       what banks kept before it reached us, in `currency`; in `amount` where the payer paid it
     instructed_amount, instructed_currency  what the payer ordered, where the bank tells it
     batch         identity of the batch that this transaction belongs to, and `batch_amount` its booked sum
     may_repeat    identity of an entry that a file of another format told, where both may be the same money

@@ -75,4 +75,6 @@ def of_bank_entry(entry: BankEntry) -> Incoming:
         payer_name=entry.payer_name,
         payer_iban=entry.payer_iban,
         may_repeat=entry_id_of(Source.BANK, entry.may_repeat) if entry.may_repeat else None,
+        charges=entry.charges,
+        ordered=entry.instructed_amount if entry.instructed_currency == entry.currency else None,
     )

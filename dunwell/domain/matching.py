@@ -12,10 +12,11 @@ An amount alone is never a reason: two customers of one price would pay for each
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain, product, zip_longest
 from typing import NamedTuple
 
 from dunwell.domain.model import Value
@@ -25,6 +26,9 @@ _MOST_TOKENS = 6
 _SURE_DIGITS = 5
 _SHORTEST_NAME = 4
 _MOST_PROPOSALS = 5
+_PIECES = re.compile(r"[^\W\d_]+|\d+")
+_MARKS = ("-", "/", " ", "")
+_MOST_PIECES, _MOST_MIXED = 100, 3
 _BECOMES_CREDIT, _WOULD_BE_CREDIT = "that becomes credit", "it would become credit"
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "a", "œ": "o"})
 _VOWELS = re.compile("([aou])e")
@@ -53,6 +57,8 @@ class IncomingPayment(Value):
     texts       what the payer wrote: structured references, the remittance text, the end-to-end id
     payer_iban  the account it came from, without spaces
     may_repeat  the id of another one, where both may be the same money: then nothing is booked without a person
+    charges     what banks kept as charges; where the customer surely paid them too, they are in `amount`
+    ordered     what the payer ordered, where another amount came
     """
 
     amount: Decimal
@@ -61,6 +67,25 @@ class IncomingPayment(Value):
     payer_name: str | None = None
     payer_iban: str | None = None
     may_repeat: str | None = None
+    charges: Decimal | None = None
+    ordered: Decimal | None = None
+
+
+class Receipt(Value):
+    """A payment that an invoice has already. told: by whom, such as "reported by Stripe"."""
+
+    amount: Decimal
+    on: date
+    told: str
+
+
+class Settled(Value):
+    """An invoice that the payment names and of which nothing is open. how: paid, written off, cancelled."""
+
+    number: str
+    currency: str
+    how: str
+    receipts: tuple[Receipt, ...] = ()
 
 
 class Owed(Value):
@@ -89,12 +114,14 @@ class Clues(Value):
     numbers     open ones whose whole number stands in it
     payers      open ones of customers for whom its account has paid before
     names       open ones of customers who are called as the payer is
+    settled     those that it names and of which nothing is open
     """
 
     references: Mapping[str, tuple[Owed, ...]] = {}
     numbers: tuple[Owed, ...] = ()
     payers: tuple[Owed, ...] = ()
     names: tuple[Owed, ...] = ()
+    settled: tuple[Settled, ...] = ()
 
 
 class Part(Value):
@@ -129,16 +156,9 @@ class Match(Value):
 def match(payment: IncomingPayment, clues: Clues) -> Match:
     """Return for which invoices the payment is, or could be."""
     found = _match(payment, clues)
+    if notes := _notes(payment, () if found.booked is not None else clues.settled):
+        found = _noted(found, notes)
     return found if payment.may_repeat is None else _in_doubt(found, payment.may_repeat)
-
-
-def _in_doubt(found: Match, other: str) -> Match:
-    """Return a match of what may be the same money as another payment: a person decides."""
-    doubt = f"it may be the same money as {other}, which a file of another format told"
-    ways = (found.booked,) if found.booked is not None else found.proposals
-    proposals = tuple(Proposal(parts=one.parts, reasons=(*one.reasons, doubt)) for one in ways)
-    why = f"{doubt}: compare both, and set this one aside if it is. {found.why}"
-    return Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=why)
 
 
 def _match(payment: IncomingPayment, clues: Clues) -> Match:
@@ -154,6 +174,53 @@ def _match(payment: IncomingPayment, clues: Clues) -> Match:
     return Match(
         rule=Rule.NOTHING, why=why_not or "nothing in it names an open invoice, a known account or a customer"
     )
+
+
+def _noted(found: Match, notes: tuple[str, ...]) -> Match:
+    """Return a match with notes beside its reasons."""
+
+    def noted(one: Proposal) -> Proposal:
+        return Proposal(parts=one.parts, reasons=(*one.reasons, *notes))
+
+    return Match(
+        rule=found.rule,
+        booked=noted(found.booked) if found.booked is not None else None,
+        proposals=tuple(noted(one) for one in found.proposals),
+        why="; ".join((*notes, found.why)),
+    )
+
+
+def _in_doubt(found: Match, other: str) -> Match:
+    """Return a match of what may be the same money as another payment: a person decides."""
+    doubt = f"it may be the same money as {other}, which a file of another format told"
+    proposals = (found.booked,) if found.booked is not None else found.proposals
+    why = f"compare both, and set this one aside if it is. {found.why}"
+    asked = Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=why)
+    return _noted(asked, (doubt,))
+
+
+def _notes(payment: IncomingPayment, settled: Sequence[Settled]) -> tuple[str, ...]:
+    """What a person should know beside the reasons: charges, and invoices that are paid already."""
+    notes = []
+    if payment.charges:
+        notes.append(f"a bank kept charges of {payment.charges} {payment.currency}")
+    if payment.ordered is not None and payment.ordered != payment.amount:
+        missing = f"{payment.ordered - payment.amount} {payment.currency}"
+        notes.append(
+            f"the payer ordered {payment.ordered} {payment.currency}, and {missing} of it were kept on the way"
+        )
+    notes += [_settled(payment, one) for one in settled]
+    return tuple(notes)
+
+
+def _settled(payment: IncomingPayment, one: Settled) -> str:
+    """Which payments an invoice has that the payment names, and whether this may be one of them, told again."""
+    came = "; ".join(f"{got.amount} {one.currency} came on {got.on}, {got.told}" for got in one.receipts)
+    said = f"it names invoice {one.number}, which is {one.how}{f': {came}' if came else ''}"
+    equal = [got for got in one.receipts if (got.amount, one.currency) == (payment.amount, payment.currency)]
+    if not equal:
+        return said
+    return f"{said}. It may be the payment of {equal[-1].on}, {equal[-1].told}, told once more"
 
 
 # By what we issued -----------------------------------------------------------------------------------------
@@ -379,6 +446,29 @@ def numbers_in(texts: Sequence[str], known: KnownNumbers) -> list[str]:
                     break
             at += 1
     return list(found)
+
+
+def possible_numbers(texts: Iterable[str]) -> set[str]:
+    """Return what in the texts may be an invoice number, in the ways in which one may be written.
+
+    Of each text the first hundred words and figures are looked at: transfers have no more.
+    """
+    found = set[str]()
+    for text in texts:
+        pieces = list(_PIECES.finditer(text))[:_MOST_PIECES]
+        for at, first in enumerate(pieces):
+            for many, last in enumerate(pieces[at : at + _MOST_TOKENS], 1):
+                written = text[first.start() : last.end()]
+                if any(char.isdigit() for char in written):
+                    found |= {written, written.upper(), *_spellings(_PIECES.findall(written.upper()), many)}
+    return found
+
+
+def _spellings(pieces: Sequence[str], many: int) -> Iterator[str]:
+    """Yield the pieces with every mark between them; where they are many, with one mark throughout."""
+    ways = product(_MARKS, repeat=many - 1) if many <= _MOST_MIXED else ((mark,) * (many - 1) for mark in _MARKS)
+    for marks in ways:
+        yield "".join(chain(*zip_longest(pieces, marks, fillvalue="")))
 
 
 def name_key(name: str) -> frozenset[str]:

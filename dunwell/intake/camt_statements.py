@@ -183,7 +183,40 @@ def _entry(found: Findings, statement: _Statement, element: Element) -> None:
     if whole is None:
         statement.unread = True
         return
-    statement.entries.extend(_transactions(found, where, whole, element, details) or [whole])
+    if len(details) == 1:
+        statement.entries.append(_with_charges(whole, details[0], element))
+    else:
+        statement.entries.extend(_transactions(found, where, whole, element, details) or [whole])
+
+
+def _with_charges(whole: BankEntry, details: Element, element: Element) -> BankEntry:
+    """Return the one transaction of a booking, with what the customer paid where charges were kept back of it.
+
+    It is known as what was booked, as the transactions of a batch are.
+    """
+    charges = whole.charges or _charges(details)
+    paid = _paid(details, whole.amount, whole.currency, charges)
+    if not whole.came_in or paid == whole.amount or _not_included(element):
+        return whole
+    (booked,) = identify([whole])
+    more = {"amount": paid, "charges": charges, "batch": booked.identity, "batch_amount": whole.amount}
+    return whole.model_copy(update=more)
+
+
+def _paid(details: Element, amount: Decimal, currency: str, charges: Decimal | None) -> Decimal:
+    """Return what the payer paid: what the file says, where the charges explain the difference; else `amount`."""
+    if not charges or _not_included(details):
+        return amount
+    told = (_transaction_amount(details), _path(details, "AmtDtls", "InstdAmt", "Amt"))
+    amounts = [_amount(one) for one in told if one is not None and one.get("Ccy", currency) == currency]
+    return amount + charges if amount + charges in amounts else amount
+
+
+def _not_included(element: Element) -> bool:
+    """Whether charges are said to be booked by themselves, and not kept back of the amount."""
+    charges = _children(element, "Chrgs")
+    records = [record for one in charges for record in (_children(one, "Rcrd") or [one])]
+    return any((_text(record, "ChrgInclInd") or "").strip().lower() in ("false", "0") for record in records)
 
 
 def _transactions(
@@ -209,7 +242,7 @@ def _transactions(
         kept = _charges(one)
         facts = whole.model_dump(exclude={"identity", "references", "text", "charges"}) | {
             "reference": word(_text(one, "Refs", "AcctSvcrRef")) or whole.reference,
-            "amount": amount,
+            "amount": _paid(one, amount, currency, kept),
             "direction": direction,
             "charges": kept,
             "batch": batch.identity,

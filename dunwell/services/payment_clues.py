@@ -7,11 +7,26 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.incoming import Incoming
-from dunwell.domain.matching import Clues, KnownNumbers, NumberKey, Owed, name_key, number_key, numbers_in
+from dunwell.domain.incoming import Incoming, Source
+from dunwell.domain.matching import (
+    Clues,
+    KnownNumbers,
+    NumberKey,
+    Owed,
+    Receipt,
+    Settled,
+    is_distinctive,
+    name_key,
+    number_key,
+    numbers_in,
+    possible_numbers,
+)
 from dunwell.domain.payment_reference import found_in
-from dunwell.store import cases, invoices, payment_references, payments
+from dunwell.store import billing_events, cases, invoices, payment_references, payments
 from dunwell.store import incoming_payments as store
+from dunwell.store.tables import PaymentRow
+
+_BY_BANK = "told by the bank"
 
 
 @dataclass(frozen=True)
@@ -48,12 +63,59 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
     def known(ids: Iterable[str]) -> tuple[Owed, ...]:
         return tuple(owed[one] for one in ids if one in owed)
 
+    done = [one for one in [*(one for ids in referred.values() for one in ids), *named] if _nothing_open(owed, one)]
+    closed = [] if named or referred else _closed_invoices(session, texts)
     return Clues(
+        settled=tuple(_settled(session, one) for one in dict.fromkeys([*done, *closed])),
         references={one: found for one, ids in referred.items() if (found := known(ids))},
         numbers=known(named),
         payers=known(theirs),
         names=known(called),
     )
+
+
+def _nothing_open(owed: Mapping[str, Owed], invoice_id: str) -> bool:
+    return invoice_id in owed and owed[invoice_id].open <= 0
+
+
+def _closed_invoices(session: Session, texts: Sequence[str]) -> list[str]:
+    """Return the invoices whose whole number stands in the texts and of which nothing is asked for any more."""
+    numbers: dict[NumberKey, list[str]] = {}
+    for one in store.settled_invoices(session, possible_numbers(texts)):
+        if is_distinctive(one.number):
+            numbers.setdefault(number_key(one.number), []).append(one.invoice_id)
+    return numbers_in(texts, KnownNumbers.of(numbers))
+
+
+def _settled(session: Session, invoice_id: str) -> Settled:
+    """Return how an invoice was settled: by the payments that it has, and by those that are on their way to it."""
+    invoice, case = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
+    assert invoice is not None and case is not None  # found by number or reference in this transaction
+    returned = payments.reversed_amounts(session, invoice_id)
+    receipts = [
+        Receipt(
+            amount=round(row.amount, invoice.digits),
+            on=row.received_at.date(),
+            told=_told(session, row),
+        )
+        for row in payments.rows(session, invoice_id)
+        if returned[row.payment_id] < row.amount
+    ]
+    receipts += [
+        Receipt(amount=round(one.amount, invoice.digits), on=one.at.date(), told=_BY_BANK)
+        for one in store.on_their_way(session, {invoice.customer_id})
+        if one.invoice_id == invoice_id
+    ]
+    how = "paid" if receipts else case.stage.value.replace("_", " ")
+    return Settled(number=invoice.number, currency=invoice.currency, how=how, receipts=tuple(receipts))
+
+
+def _told(session: Session, row: PaymentRow) -> str:
+    """Return who told of a payment, as people read it."""
+    provider = billing_events.provider_of(session, row.payment_id)
+    if provider is not None:
+        return f"reported by {provider.capitalize()}"
+    return _BY_BANK if row.method == Source.BANK else f"recorded as {row.payment_id}"
 
 
 def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:

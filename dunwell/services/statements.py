@@ -333,7 +333,7 @@ class _Before:
 
     def waits_for(self, entry: BankEntry) -> bool:
         """Whether it is one sum that nobody has decided about, and the entry is one of its transactions."""
-        return self.waits and entry.batch is not None and not self.booking.in_parts and entry.came_in
+        return self.waits and entry.batch is not None and self.booking.first.batch is None and entry.came_in
 
 
 class _ToldBefore:

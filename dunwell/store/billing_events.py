@@ -181,6 +181,14 @@ def real_invoices(session: Session, *, invoice_id: str | None = None, number: st
     return session.scalars(query.order_by(InvoiceRow.invoice_id).limit(3)).all()
 
 
+def provider_of(session: Session, payment_id: str) -> str | None:
+    """Return the billing system or payment provider that reported this payment; None for any other."""
+    query = select(BillingSubjectRow.provider).where(
+        BillingSubjectRow.subject == payment_id, BillingSubjectRow.kind == SubjectKind.PAYMENT
+    )
+    return session.scalars(query.order_by(BillingSubjectRow.provider)).first()
+
+
 def booked_on(session: Session, payment_id: str) -> Sequence[str]:
     """Return the invoices on which a payment of this id is booked."""
     query = select(PaymentRow.invoice_id).where(PaymentRow.payment_id == payment_id)

@@ -36,11 +36,13 @@ from dunwell.store.tables import (
 WAITING = (EntryState.PROPOSED, EntryState.UNMATCHED)
 """The states in which somebody has to decide."""
 
+_AT_ONCE = 500
+_AMOUNTS = ("amount", "charges", "ordered")
 _SETTLED = (Stage.PAID, Stage.WRITTEN_OFF, Stage.CANCELLED)
 
 
-class OpenInvoice(NamedTuple):
-    """An open invoice of a real case, with what a payer may call it."""
+class NamedInvoice(NamedTuple):
+    """An invoice of a real case, with what a payer may call it."""
 
     invoice_id: str
     number: str
@@ -120,10 +122,12 @@ def add(session: Session, incoming: Incoming, now: datetime, ask_at: datetime) -
 
 
 def incoming_of(row: IncomingPaymentRow) -> Incoming:
-    """Return the payment as its source told it: the database pads its amount with zeros."""
-    facts = {name: getattr(row, name) for name in Incoming.model_fields if name not in {"texts", "amount"}}
-    amount = exact_amount(row.amount, get_currency_precision(row.currency)) or row.amount
-    return Incoming(**facts, amount=amount, texts=tuple(row.texts))
+    """Return the payment as its source told it: the database pads its amounts with zeros."""
+    facts = {name: getattr(row, name) for name in Incoming.model_fields if name not in {"texts", *_AMOUNTS}}
+    for name in _AMOUNTS:
+        padded, digits = getattr(row, name), get_currency_precision(row.currency)
+        facts[name] = padded if padded is None else exact_amount(padded, digits) or padded
+    return Incoming(**facts, texts=tuple(row.texts))
 
 
 def set_state(session: Session, row: IncomingPaymentRow, state: EntryState, why: str) -> None:
@@ -285,7 +289,7 @@ def customers_paying_from(session: Session, iban: str) -> Sequence[str]:
     return session.scalars(query.order_by(PayerAccountRow.customer_id)).all()
 
 
-def open_invoices(session: Session, customer_ids: Collection[str] | None = None) -> list[OpenInvoice]:
+def open_invoices(session: Session, customer_ids: Collection[str] | None = None) -> list[NamedInvoice]:
     """Return the open invoices of real cases; of these customers if some are given."""
     query = (
         select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
@@ -295,7 +299,22 @@ def open_invoices(session: Session, customer_ids: Collection[str] | None = None)
     )
     if customer_ids is not None:
         query = query.where(InvoiceRow.customer_id.in_(customer_ids))
-    return [OpenInvoice(*row) for row in session.execute(query.order_by(InvoiceRow.invoice_id))]
+    return [NamedInvoice(*row) for row in session.execute(query.order_by(InvoiceRow.invoice_id))]
+
+
+def settled_invoices(session: Session, numbers: Collection[str]) -> list[NamedInvoice]:
+    """Return the invoices of real cases that have one of these numbers and of which nothing is asked for any more."""
+    wanted, found = sorted(numbers), list[NamedInvoice]()
+    for first in range(0, len(wanted), _AT_ONCE):
+        query = (
+            select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
+            .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
+            .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
+            .where(InvoiceRow.number.in_(wanted[first : first + _AT_ONCE]))
+            .where(CaseRow.takes_reported_money, CaseRow.stage.in_(_SETTLED))
+        )
+        found += [NamedInvoice(*row) for row in session.execute(query.order_by(InvoiceRow.invoice_id))]
+    return found
 
 
 def last_claimed(session: Session, invoice_id: str) -> MessageInvoiceRow | None:

@@ -337,6 +337,8 @@ class IncomingPaymentRow(Base):
     payer_name: Mapped[str | None]
     payer_iban: Mapped[str | None] = mapped_column(String(40))
     may_repeat: Mapped[str | None] = mapped_column(String(40))
+    charges: Mapped[Decimal | None]
+    ordered: Mapped[Decimal | None]
     state: Mapped[EntryState] = mapped_column(Word(EntryState, 12), index=True)
     why: Mapped[str] = mapped_column(Text)
     since: Mapped[datetime]

@@ -266,6 +266,21 @@ async def test_the_transactions_of_a_sum_that_waits_are_matched_in_its_place(ban
     assert bank.verdicts(told_by_mt940("166?20SVWZ+Sammelgutschrift", "1211,00")) == [Verdict.ELSEWHERE]
 
 
+async def test_a_payment_of_which_the_bank_kept_charges_pays_its_invoice(bank: Bank) -> None:
+    """MT940 told what arrived; camt.053 tells what the customer paid too, and takes its place."""
+    ordered = '<AmtDtls><InstdAmt><Amt Ccy="EUR">1200.00</Amt></InstdAmt></AmtDtls>'
+    charges = '<Chrgs><Rcrd><Amt Ccy="EUR">2.50</Amt><ChrgInclInd>true</ChrgInclInd></Rcrd></Chrgs>'
+    assert await bank.book(told_by_mt940(f"166?20SVWZ+{NUMBER}", "1197,50")) == [Verdict.PROPOSE]
+    content = camt(camt_entry("1197.50", details=transaction(NUMBER, more=ordered + charges)))
+    (line,) = bank.preview(content)[0].lines
+    assert "a bank kept charges of 2.50 EUR" in line.why
+    assert await bank.book(content) == [Verdict.BOOK]
+    assert bank.payments == [("A", "1200.00")]
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.ITEMISED]
+    again = camt_entry("1197.50", reference="B2", details=transaction(NUMBER, more=ordered + charges))
+    assert bank.verdicts(camt(again, kind="054")) == [Verdict.ELSEWHERE]
+
+
 @pytest.mark.parametrize("kind", ["053", "054"])
 async def test_the_sum_of_transactions_that_were_told_is_no_money_more(bank: Bank, kind: str) -> None:
     details = transaction(NUMBER, amount="1200.00") + transaction("hello", amount="11.00", name="Sammel e.K.")

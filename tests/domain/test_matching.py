@@ -11,7 +11,9 @@ from dunwell.domain.matching import (
     IncomingPayment,
     KnownNumbers,
     Owed,
+    Receipt,
     Rule,
+    Settled,
     is_distinctive,
     makes_credit,
     match,
@@ -181,6 +183,40 @@ def test_what_may_be_the_same_money_as_another_payment_is_never_booked(clues: Cl
     assert "the same money as E1" in found.why
     assert all("the same money as E1" in one.reasons[-1] for one in found.proposals)
     assert bool(found.proposals) is bool(clues != Clues())
+
+
+PAID = Settled(
+    number="INV-9",
+    currency="EUR",
+    how="paid",
+    receipts=(Receipt(amount=Decimal("100.00"), on=date(2027, 2, 1), told="reported by Stripe"),),
+)
+
+
+@pytest.mark.parametrize("clues", [Clues(settled=(PAID,)), Clues(settled=(PAID,), payers=(A,))])
+def test_money_that_names_a_paid_invoice_may_be_its_payment_told_once_more(clues: Clues) -> None:
+    """Also where another invoice of the same sum is proposed: it would be paid with the money of this one."""
+    again, other = match(came("100.00"), clues), match(came("99.00"), clues)
+    known = "it names invoice INV-9, which is paid: 100.00 EUR came on 2027-02-01, reported by Stripe"
+    assert f"{known}. It may be the payment of 2027-02-01, reported by Stripe, told once more" in again.why
+    assert known in other.why
+    assert "told once more" not in other.why
+    assert all(known in one.reasons[-1] for one in again.proposals)
+
+
+def test_what_is_booked_by_another_number_says_nothing_of_paid_ones() -> None:
+    assert (
+        match(came("100.00"), Clues(settled=(PAID,), numbers=(A,))).why
+        == "it names invoice INV-1, and the sum is exact"
+    )
+
+
+def test_charges_are_said_beside_the_reasons() -> None:
+    kept = came("100.00").model_copy(update={"charges": Decimal("2.50")})
+    assert "a bank kept charges of 2.50 EUR" in match(kept, Clues(numbers=(A,))).why
+    short = came("97.50").model_copy(update={"ordered": Decimal("100.00")})
+    (proposal,) = match(short, Clues(numbers=(A,))).proposals
+    assert proposal.reasons[-1] == "the payer ordered 100.00 EUR, and 2.50 EUR of it were kept on the way"
 
 
 def test_two_customers_who_pay_from_one_account_are_both_proposed() -> None:

@@ -118,6 +118,44 @@ def test_a_batch_is_read_as_its_transactions_and_its_charges_stay_visible() -> N
     assert "24.00 EUR, 23.50 was booked: 0.50 of charges" in file.remarks[0]
 
 
+_NET = '<AmtDtls><InstdAmt><Amt Ccy="EUR">1000.00</Amt></InstdAmt></AmtDtls>'
+
+
+@pytest.mark.parametrize(
+    ("place", "included", "ordered", "paid"),
+    [
+        ("transaction", "true", "1000.00", "1000.00"),
+        ("entry", "true", "1000.00", "1000.00"),
+        ("transaction", "false", "1000.00", "997.50"),
+        ("entry", "false", "1000.00", "997.50"),
+        ("transaction", "true", "1001.00", "997.50"),
+    ],
+)
+def test_charges_kept_back_were_paid_by_the_customer(place: str, included: str, ordered: str, paid: str) -> None:
+    """Where what the payer ordered is what came and the charges; the booked sum stays known."""
+    record = f'<Rcrd><Amt Ccy="EUR">2.50</Amt><ChrgInclInd>{included}</ChrgInclInd></Rcrd>'
+    charges, net = f"<Chrgs>{record}</Chrgs>", _NET.replace("1000.00", ordered)
+    details = transaction("INV-1", more=net + (charges if place == "transaction" else ""))
+    whole = camt_entry("997.50", details=details, more=charges if place == "entry" else "")
+    file = read(camt(whole, balances=("0.00", "997.50")))
+    (entry,) = file.entries
+    assert not file.problems
+    assert (str(entry.amount), str(entry.booked_amount), entry.instructed_amount) == (
+        paid,
+        "997.50",
+        Decimal(ordered),
+    )
+
+
+def test_charges_kept_back_of_a_transaction_of_a_batch_were_paid_too() -> None:
+    charges = '<Chrgs><Rcrd><Amt Ccy="EUR">2.50</Amt></Rcrd></Chrgs>'
+    net = _NET.replace("</AmtDtls>", '<TxAmt><Amt Ccy="EUR">997.50</Amt></TxAmt></AmtDtls>')
+    details = transaction("INV-1", more=net + charges) + transaction("INV-2", amount="10.00")
+    file = read(camt(camt_entry("1007.50", details=details), balances=("0.00", "1007.50")))
+    assert not file.problems
+    assert [str(one.amount) for one in file.entries] == ["1000.00", "10.00"]
+
+
 def test_a_batch_that_does_not_add_up_stays_one_sum_and_is_a_problem() -> None:
     details = transaction("INV-1", amount="95.00") + transaction("INV-2", amount="9.00")
     file = read(camt(camt_entry("24.00", details=details)))

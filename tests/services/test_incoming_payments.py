@@ -88,6 +88,23 @@ def state_of(database: Database, entry_id: str) -> EntryState:
         return row.state
 
 
+def pay_whole(database: Database, payment_id: str = "pay_1", method: str | None = None) -> ServiceHarness:
+    """Invoice C over 300.00, which is paid."""
+    harness = a_harness(database, "C", number="INV-2027/9")
+    harness.pay("2027-03-01 08:00", amount="300.00", payment_id=payment_id)
+    return harness
+
+
+@pytest.mark.parametrize(
+    "text", ["INV-2027/9", "inv2027 9", "Rg. Inv-2027-9, danke", f"thanks {reference_for(['C'])}"]
+)
+def test_money_that_names_a_paid_invoice_says_how_it_was_paid(desk: IncomingPayments, text: str) -> None:
+    pay_whole(desk._database)
+    why = take(desk, came("300.00", text)).why
+    assert "it names invoice INV-2027/9, which is paid: 300.00 EUR came on 2027-03-01, recorded as pay_1" in why
+    assert "It may be the payment of 2027-03-01, recorded as pay_1, told once more" in why
+
+
 def test_our_reference_is_booked_once(database: Database) -> None:
     desk = a_desk(database)
     payment = came("300.00", f"Thanks! {reference_for(['A'])}")
