@@ -21,6 +21,7 @@ from dunwell.intake.statement_parts import (
     minor_units,
     number,
     number_of,
+    with_charges,
     word,
     words,
 )
@@ -184,23 +185,18 @@ def _entry(found: Findings, statement: _Statement, element: Element) -> None:
         statement.unread = True
         return
     if len(details) == 1:
-        statement.entries.append(_with_charges(whole, details[0], element))
+        statement.entries.append(_single(whole, details[0], element))
     else:
         statement.entries.extend(_transactions(found, where, whole, element, details) or [whole])
 
 
-def _with_charges(whole: BankEntry, details: Element, element: Element) -> BankEntry:
-    """Return the one transaction of a booking, with what the customer paid where charges were kept back of it.
-
-    It is known as what was booked, as the transactions of a batch are.
-    """
+def _single(whole: BankEntry, details: Element, element: Element) -> BankEntry:
+    """Return the one transaction of a booking, with what the customer paid where charges were kept back of it."""
     charges = whole.charges or _charges(details)
     paid = _paid(details, whole.amount, whole.currency, charges)
     if not whole.came_in or paid == whole.amount or _not_included(element):
-        return whole
-    (booked,) = identify([whole])
-    more = {"amount": paid, "charges": charges, "batch": booked.identity, "batch_amount": whole.amount}
-    return whole.model_copy(update=more)
+        return whole.model_copy(update={"charges": charges})
+    return with_charges(whole, paid, charges)
 
 
 def _paid(details: Element, amount: Decimal, currency: str, charges: Decimal | None) -> Decimal:

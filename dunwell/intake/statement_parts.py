@@ -118,6 +118,16 @@ def signed(entry: BankEntry) -> Decimal:
     return entry.amount if entry.direction is Direction.IN else -entry.amount
 
 
+def with_charges(entry: BankEntry, paid: Decimal, charges: Decimal | None) -> BankEntry:
+    """Return a booking with what the customer paid, of which charges were kept back: it counts with that.
+
+    It stays known as what was booked, as the transactions of a batch do.
+    """
+    (booked,) = identify([entry])
+    more = {"amount": paid, "charges": charges, "batch": booked.identity, "batch_amount": entry.amount}
+    return entry.model_copy(update=more)
+
+
 def adds_up(before: Decimal, movements: Sequence[tuple[Decimal, bool]], after: Decimal) -> bool:
     """Whether the movements, each with whether it is a reversal, lead from one balance to the other.
 

@@ -18,7 +18,9 @@ from dunwell.intake.statement_parts import (
     StatementFile,
     account_of,
     adds_up,
+    number,
     number_of,
+    with_charges,
     word,
     words,
 )
@@ -29,6 +31,7 @@ _BLOCK = re.compile(r"^(?=:20:)", re.MULTILINE)
 _LINE = re.compile(r"^:61:", re.MULTILINE)
 _INTERIM = re.compile(r"^:(?:34F|13D|90C|90D):", re.MULTILINE)
 _SLASHED = re.compile(r"/(EREF|REMI|NAME|IBAN|CREF|MARF|CSID|TRTP|BIC|ORDP|BENM|PREF|RTRN|ADDR|PURP|ULTD|ULTC)/")
+_KEPT = re.compile(r"/(OCMT|CHGS)/([A-Z]{3})([0-9]+,[0-9]*)")
 _RETURNS = frozenset({"108", "109", "159"})
 """German transaction codes of returned direct debits and credit transfers."""
 
@@ -89,8 +92,8 @@ def _entry(found: Findings, where: str, account: str, facts: Mapping[str, Any], 
     mark, amount = str(facts.get("status") or "").upper(), abs(Decimal(facts["amount"].amount))
     if not amount:
         return None
-    details = _details(facts)
-    return found.made(
+    details = _details(facts) | _charges(facts)
+    entry = found.made(
         where,
         account=account,
         reference=word(facts.get("bank_reference")),
@@ -103,6 +106,24 @@ def _entry(found: Findings, where: str, account: str, facts: Mapping[str, Any], 
         pending=interim,
         **details,
     )
+    if entry is None or not entry.came_in or not entry.charges:
+        return entry
+    paid = entry.amount + entry.charges
+    ordered = (entry.instructed_amount, entry.instructed_currency)
+    return with_charges(entry, paid, entry.charges) if ordered == (paid, entry.currency) else entry
+
+
+def _charges(facts: Mapping[str, Any]) -> dict[str, object]:
+    """Return what was ordered and what was kept of it, which banks write as /OCMT/EUR1000,00/CHGS/EUR2,50/."""
+    written = "".join(str(facts.get(part) or "") for part in ("extra_details", "transaction_details"))
+    told = {code: (currency, number(amount)) for code, currency, amount in _KEPT.findall(written.replace("\n", ""))}
+    ordered, kept = told.get("OCMT"), told.get("CHGS")
+    found: dict[str, object] = {}
+    if ordered is not None and ordered[1]:
+        found |= {"instructed_currency": ordered[0], "instructed_amount": ordered[1]}
+    if kept is not None and kept[1] and kept[0] == facts.get("currency"):
+        found["charges"] = kept[1]
+    return found
 
 
 def _details(facts: Mapping[str, Any]) -> dict[str, object]:

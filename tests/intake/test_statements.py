@@ -71,6 +71,7 @@ def test_an_entry_of_camt_053_is_read_whole() -> None:
         end_to_end_id="E2E-1",
         payer_name="Debtor GmbH",
         payer_iban=PAYER,
+        charges=Decimal("1.50"),
         instructed_amount=Decimal("1310.00"),
         instructed_currency="USD",
     )
@@ -145,6 +146,22 @@ def test_charges_kept_back_were_paid_by_the_customer(place: str, included: str, 
         "997.50",
         Decimal(ordered),
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "paid"),
+    [
+        ("\r\n/OCMT/EUR1000,00/CHGS/EUR2,50/\r\n:86:166?20SVWZ+INV-1", "1000.00"),
+        ("\r\n:86:/REMI/INV-1/OCMT/EUR1000,00/CHGS/EUR2,50/", "1000.00"),
+        ("\r\n/OCMT/EUR1000,00/CHGS/EUR2,00/\r\n:86:INV-1", "997.50"),
+        ("\r\n/OCMT/USD1000,00/CHGS/EUR2,50/\r\n:86:INV-1", "997.50"),
+    ],
+)
+def test_charges_that_mt940_tells_were_paid_by_the_customer(written: str, paid: str) -> None:
+    file = read(mt940([f":61:2703010301C997,50NTRFNONREF//X1{written}"], closing="C270301EUR997,50").encode())
+    (entry,) = file.entries
+    assert not file.problems
+    assert (str(entry.amount), str(entry.booked_amount), entry.instructed_amount) == (paid, "997.50", Decimal(1000))
 
 
 def test_charges_kept_back_of_a_transaction_of_a_batch_were_paid_too() -> None:
