@@ -91,6 +91,18 @@ class Booking:
         """The payers' names as their words."""
         return tuple(filter(None, (name_words(one.payer_name or "") for one in self.entries)))
 
+    def ids(self) -> list[str]:
+        """The ids by which it may be known."""
+        return sorted((*self.end_to_end_ids, *self.references))
+
+    def payers(self) -> list[str]:
+        """The accounts from which it came."""
+        return sorted(self.ibans)
+
+    def words(self) -> list[str]:
+        """What was written, where something was."""
+        return [self.text] if self.text else []
+
     def has_id_of(self, other: "Booking") -> bool:
         """Whether they share an end-to-end id or a reference of the bank."""
         return bool(self.end_to_end_ids & other.end_to_end_ids or self.references & other.references)

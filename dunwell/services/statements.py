@@ -1,7 +1,7 @@
 """What a bank statement brings: what is new in it, what would follow from each entry, and the keeping of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -346,35 +346,57 @@ class _ToldBefore:
     def __init__(self, session: Session, file: StatementFile, known: Collection[str]) -> None:
         self._format = file.format
         self._new = _bookings(one for one in file.entries if not one.pending and one.identity not in known)
-        self._by_sum = defaultdict[tuple[object, ...], list[_Stored]](list)
-        for one in _stored(session, file):
-            if one.format is not file.format or one.booking.identity in self._new:
-                self._by_sum[_sum(one.booking.first)].append(one)
-        self._found = self._paired()
+        self._free = {
+            at: one
+            for at, one in enumerate(_stored(session, file))
+            if one.format is not file.format or one.booking.identity in self._new
+        }
+        self._found: dict[str, _Before] = {}
+        for keys_of in (Booking.ids, Booking.payers, Booking.words):
+            self._pair_by(keys_of)
+        self._pair_the_rest()
 
     def find(self, entry: BankEntry) -> _Before | None:
         """Return the booking that this entry, or its batch, is or may be; None when it is new."""
         return self._found.get(entry.booking)
 
-    def _paired(self) -> dict[str, _Before]:
-        """Pair what is surely the same first, by the most facts; what is left may be in doubt."""
+    def _pair_by(self, keys_of: Callable[[Booking], Iterable[str]]) -> None:
+        """Pair what is surely the same and has one of these keys, so that not each is compared with each."""
+        by_key = defaultdict[tuple[object, ...], list[int]](list)
+        for at, one in self._free.items():
+            for key in keys_of(one.booking):
+                by_key[(key, *_sum(one.booking.first))].append(at)
+        for new in self._new.values():
+            found = self._first_same(new, (at for key in keys_of(new) for at in by_key[(key, *_sum(new.first))]))
+            if found is not None:
+                self._found[new.identity] = self._compared(new, self._free.pop(found))
+
+    def _first_same(self, new: Booking, places: Iterable[int]) -> int | None:
+        if new.identity in self._found:
+            return None
+        fitting = (at for at in places if at in self._free and _near(new, self._free[at].booking))
+        return next((at for at in fitting if self._compared(new, self._free[at]).same), None)
+
+    def _pair_the_rest(self) -> None:
+        """Pair what is left, by the most facts that are equal first; then what may be in doubt."""
+        by_sum = defaultdict[tuple[object, ...], list[int]](list)
+        for at, one in self._free.items():
+            by_sum[_sum(one.booking.first)].append(at)
         pairs = [
-            (new.identity, at, self._compared(new, one))
+            (new.identity, at, before)
             for new in self._new.values()
-            for at, one in enumerate(self._by_sum.get(_sum(new.first), ()))
-            if _near(new, one.booking)
+            if new.identity not in self._found
+            for at in by_sum.get(_sum(new.first), ())
+            if _near(new, self._free[at].booking)
+            and (before := self._compared(new, self._free[at])).judged.likeness is not Likeness.OTHER
         ]
-        found: dict[str, _Before] = {}
-        taken = set[tuple[object, ...]]()
         for likeness in (Likeness.SAME, Likeness.DOUBT):
             some = [one for one in pairs if one[2].judged.likeness is likeness]
             for identity, at, before in sorted(some, key=lambda one: -one[2].judged.equal):
-                place = (*_sum(before.booking.first), at)
-                if identity not in found and place not in taken:
-                    found[identity] = before
+                if identity not in self._found and at in self._free:
+                    self._found[identity] = before
                     if likeness is Likeness.SAME:
-                        taken.add(place)
-        return found
+                        del self._free[at]
 
     def _compared(self, new: Booking, one: "_Stored") -> _Before:
         by_this_format = one.format is self._format
