@@ -194,7 +194,7 @@ def _in_doubt(found: Match, other: str) -> Match:
     """Return a match of what may be the same money as another payment: a person decides."""
     doubt = f"it may be the same money as {other}, which a file of another format told"
     proposals = (found.booked,) if found.booked is not None else found.proposals
-    why = f"compare both, and set this one aside if it is. {found.why}"
+    why = f"compare both, and set this one aside if it is; {found.why}"
     asked = Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=why)
     return _noted(asked, (doubt,))
 
