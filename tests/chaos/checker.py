@@ -307,7 +307,7 @@ def pages_once(records: Records) -> Iterator[str]:
         elif visit["outcome"] == "404":
             if not _opens_nothing(records, visit):
                 yield f"{what} was answered 404, and its link is neither revoked nor expired"
-        elif kept or asked:
+        elif visit["outcome"] != "503" and (kept or asked):  # they gave up after 503s: one sending may have counted
             yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices) or 'a person'}"
         if visit["outcome"] == "scanned" and visit["act"]:
             yield f"a scanner's empty form was taken: {visit['act']} of link {visit['link']}"

@@ -294,6 +294,13 @@ def test_a_link_of_an_open_invoice_explains_none(good: Path, tmp_path: Path) -> 
     assert len(list(RULES[_PAGE](Records(copy)))) == 1
 
 
+def test_whoever_gave_up_as_nobody_answered_may_have_been_heard(good: Path, tmp_path: Path) -> None:
+    """The form was sent again and again: it was carried out once, and the answer was lost."""
+    copy = shutil.copytree(good, tmp_path / "copy")
+    _added(VISITS, _visit("promise", "503", "f-promise"))(copy)
+    assert list(RULES[_PAGE](Records(copy))) == []
+
+
 def test_a_500_leaves_its_traceback_in_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     record = logging.LogRecord("dunwell.web", logging.ERROR, "app.py", 1, "unexpected %s at %s:%s", (), None)
