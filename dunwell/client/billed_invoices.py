@@ -176,7 +176,8 @@ class BilledInvoices:
                 if paid and payment not in others:
                     others[payment] = max(paid, key=lambda one: one.rank).amount
             booked = billing_events.booked(session, invoice_id, [row.subject], f"{row.subject} (")
-        return paid_elsewhere(row.subject, invoice, booked, sum(others.values(), Decimal(0)))
+        others = {name: amount for name, amount in others.items() if name not in booked}  # one came with the import
+        return paid_elsewhere(row.subject, invoice, booked, sum(others.values(), Decimal(0)), row.provider)
 
 
 def checked(billed: str, invoice: BilledInvoice, came_in: Mapping[str, Paid]) -> Invoice:

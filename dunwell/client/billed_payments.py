@@ -1,21 +1,27 @@
 """Tells cases of payments that a provider reported: finds the invoice, and tells what is not booked yet."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 
 from sqlalchemy.orm import Session
 
 from dunwell.client.billing_outcome import Outcome, settled, waits
 from dunwell.client.cases import Cases
 from dunwell.domain.billing_events import BilledInvoice, CreditNoted, Fact, OtherVersion, TakenBack
+from dunwell.domain.incoming import booked_as
+from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.domain.principals import provider_principal
 from dunwell.domain.provider_payment import News, named_first, news
 from dunwell.domain.refusal import Refused
-from dunwell.store import billing_events
+from dunwell.store import billing_events, cases
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow
+
+_UNDONE = "match-undone"
+"""The id of the reversal by which a case gives back what was matched wrongly."""
 
 
 class _NotChased(Exception):
@@ -36,8 +42,15 @@ class BilledPayments:
         self._database, self._cases = database, cases
 
     async def apply(self, row: BillingSubjectRow) -> Outcome:
-        """Tell the case of the payment what is new. Raises NoAnswer and ServerAway when it could not be told."""
+        """Tell the case of the payment what is new. Raises NoAnswer and ServerAway when it could not be told.
+
+        A match that a person undid is taken back first; then the payment waits until they say where it belongs.
+        """
         try:
+            if row.undone_from is not None:
+                await self._take_back(row, row.undone_from)
+            if row.decided_by is not None and row.invoice_id is None:
+                return waits(row.reason or "")
             found = await asyncio.to_thread(self._find, row)
             for one in found.news:
                 await self._cases.tell(
@@ -51,6 +64,39 @@ class BilledPayments:
             await asyncio.to_thread(self._look_at_invoices_again, row.provider, found.billed)
         return settled(found.invoice_id)
 
+    async def _take_back(self, row: BillingSubjectRow, invoice_id: str) -> None:
+        """Let the case of a former invoice give back what is left of the payment. Raises Refused when it does not."""
+        for payment_id, is_booked in await asyncio.to_thread(self._to_give_back, row, invoice_id):
+            content = {
+                "payment_id": payment_id,
+                "reason": WRONGLY_MATCHED,
+                "reversal_id": _UNDONE,
+                "by": row.decided_by,
+            }
+            try:
+                await self._cases.tell(
+                    invoice_id, "payment_reversed", content, principal=provider_principal(row.provider)
+                )
+            except Refused:
+                if is_booked:
+                    raise
+        await asyncio.to_thread(self._note_taken_back, row)
+
+    def _note_taken_back(self, row: BillingSubjectRow) -> None:
+        with self._database.writing_beside_customers() as session:
+            billing_events.note_taken_back(session, row)
+
+    def _to_give_back(self, row: BillingSubjectRow, invoice_id: str) -> list[tuple[str, bool]]:
+        """Return each payment that may count, and whether it surely does: a questioned one is not booked."""
+        with self._database.reading() as session:
+            facts = billing_events.facts(session, row.provider, row.subject)
+            family = _family(row, facts)
+            attempt = _attempt(session, invoice_id, family)
+            booked = billing_events.booked(session, invoice_id, [booked_as(name, attempt) for name in family])
+        own = booked_as(_payment_id(row, facts), attempt)
+        told = {own: own in booked}
+        return list((told | {name: True for name, one in booked.items() if one.left > 0}).items())
+
     def _look_at_invoices_again(self, provider: str, billed: Sequence[str]) -> None:
         """What the invoice's own record calls paid may be explained now, or no more."""
         with self._database.writing_beside_customers() as session:
@@ -63,15 +109,19 @@ class BilledPayments:
             other = next((one for one in facts if isinstance(one, OtherVersion)), None)
             if other is not None and all(isinstance(one, OtherVersion) for one in facts):
                 raise Refused("version", _of_other_version(other))
-            payment_id = named_first(facts, "payment_id") or row.subject
+            payment_id, family = _payment_id(row, facts), _family(row, facts)
             billed = self._billed(session, row, facts)
             invoice_id = row.invoice_id or self._invoice(session, row, facts, payment_id, billed)
             for name in billed:
                 notes = billing_events.facts(session, row.provider, name)
                 facts += [one for one in notes if isinstance(one, CreditNoted)]
-            family = {payment_id, *(one.item_id for one in facts if isinstance(one, TakenBack))}
-            booked = billing_events.booked(session, invoice_id, family)
-        told = news(payment_id, facts, booked)
+            attempt = _attempt(session, invoice_id, family)
+            names = {booked_as(name, attempt): name for name in family}
+            booked = billing_events.booked(session, invoice_id, names)
+        told = [
+            _as_booked(one, attempt)
+            for one in news(payment_id, facts, {names[name]: one for name, one in booked.items()})
+        ]
         return _Payment(invoice_id, [_sure(one) for one in told] if billed else told, billed)
 
     def _billed(self, session: Session, row: BillingSubjectRow, facts: Sequence[Fact]) -> list[str]:
@@ -107,6 +157,26 @@ class BilledPayments:
         if not booked:
             raise Refused("invoice", "it names no invoice")
         return _the_one(booked, f"the payment {payment_id}")
+
+
+def _payment_id(row: BillingSubjectRow, facts: Sequence[Fact]) -> str:
+    return named_first(facts, "payment_id") or row.subject
+
+
+def _family(row: BillingSubjectRow, facts: Sequence[Fact]) -> set[str]:
+    """The ids under which money of the payment is booked: its own, and those of what came back of it."""
+    return {_payment_id(row, facts), *(one.item_id for one in facts if isinstance(one, TakenBack))}
+
+
+def _attempt(session: Session, invoice_id: str, family: Collection[str]) -> int:
+    """Return the number of the payment's booking on the invoice: 1, and one more for each that was undone."""
+    case = cases.get(session, invoice_id)
+    undone = {one.payment_id for one in case.money.reversals if one.key == _UNDONE} if case is not None else set()
+    return next(number for number in count(1) if not undone & {booked_as(name, number) for name in family})
+
+
+def _as_booked(one: News, attempt: int) -> News:
+    return News(one.name, {**one.content, "payment_id": booked_as(one.content["payment_id"], attempt)})
 
 
 def _sure(one: News) -> News:

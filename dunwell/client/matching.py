@@ -7,8 +7,9 @@ from decimal import Decimal, InvalidOperation
 
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
-from dunwell.domain.incoming import WRONGLY_MATCHED, Incoming
+from dunwell.domain.incoming import Incoming
 from dunwell.domain.matching import Match
+from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services.idempotency import StillRunning
@@ -75,7 +76,10 @@ class Matching:
         await self.tell_cases(principal, [entry_id])
 
     async def undo(self, entry_id: str, principal: Principal) -> None:
-        """Take a booked payment back from its invoices. Raises Refused, NotAllowed."""
+        """Take a booked payment back from its invoices, or set it aside no more. Raises Refused, NotAllowed."""
+        if is_reported(entry_id):
+            await asyncio.to_thread(self._reported.undo, entry_id, principal, _now())
+            return
         await asyncio.to_thread(self._payments.undo, entry_id, principal, _now())
         await self.tell_cases(principal, [entry_id])
 
@@ -130,6 +134,8 @@ class Matching:
             await self._cases.tell(booking.invoice_id, "payment_received", content, principal=principal, wait=wait)
         if booking.undone_at is not None and booking.telling_at is not None:
             content = {"payment_id": booking.payment_id, "reason": WRONGLY_MATCHED}
+            by = await asyncio.to_thread(self._payments.decided_by, booking.entry_id)
+            content |= {"by": by} if by else {}
             await self._cases.tell(booking.invoice_id, "payment_reversed", content, principal=principal, wait=wait)
 
 

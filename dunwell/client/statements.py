@@ -9,6 +9,7 @@ from dunwell.domain.bank_entry import BankEntry, EntryState
 from dunwell.domain.cleaning import printable
 from dunwell.domain.incoming import of_bank_entry
 from dunwell.domain.noon import noon
+from dunwell.domain.payments import RETURNED
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.statement_parts import StatementError, StatementFile
@@ -19,7 +20,6 @@ from dunwell.store import statement_layouts
 from dunwell.store.database import Database
 
 _AT_ONCE = 200
-_RETURNED = "returned"
 _NAMED = 3
 
 
@@ -103,7 +103,7 @@ class StatementBooking:
                 state = await asyncio.to_thread(self._returned.ask, entry, found, _now(), refused)
         else:
             try:
-                await self._matching.set_aside(found.entry_id, _RETURNED, principal)
+                await self._matching.set_aside(found.entry_id, RETURNED, principal)
             except Refused:
                 state = EntryState.UNRELATED  # somebody had set it aside before
         await asyncio.to_thread(self._statements.move_on, [entry], state)
@@ -112,10 +112,10 @@ class StatementBooking:
         """Tell the cases. Returns why one of them refuses it; None when all take it."""
         refused = None
         went_at = noon(entry.booked_on)
-        for invoice_id, payment_id in found.bookings:
+        for invoice_id, payment_id, _ in found.bookings:
             content = {
                 "payment_id": payment_id,
-                "reason": _RETURNED,
+                "reason": RETURNED,
                 "reversal_id": f"bank-{entry.identity}",
                 "reversed_at": max(went_at, found.came_at or went_at).isoformat(),
             }

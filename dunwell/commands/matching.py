@@ -33,7 +33,7 @@ def show_unmatched(as_json: Json = False) -> None:
     rows = [
         (
             one["entry_id"],
-            f"{one['amount']} {one['currency']}",
+            f"{one['amount']} {one['currency']}" + (" taken back" if one["taken_back"] else ""),
             f"{one['received_at']:%Y-%m-%d}",
             f"{one['age_days']} d" + (", overdue" if one["overdue"] else ""),
             one["payer_name"] or "",
@@ -52,6 +52,7 @@ def show_unmatched(as_json: Json = False) -> None:
 def _proposed(one: Facts) -> str:
     said = [
         f"{proposal['number']}: {_parts(proposal['parts'])} ({'; '.join(proposal['reasons'])})"
+        + (f"; no longer: it {proposal['stale']}" if proposal["stale"] else "")
         for proposal in one["proposals"]
     ]
     return "\n".join(said) or one["why"]
@@ -69,7 +70,9 @@ def match(
     ] = None,
     proposal: Annotated[int | None, typer.Option("--proposal", help="Confirm the proposal of this number.")] = None,
     reject: Annotated[int | None, typer.Option("--reject", help="Reject the proposal of this number.")] = None,
-    undo: Annotated[bool, typer.Option("--undo", help="Take a booked payment back from its invoices.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take it back from its invoices, or take up again what was set aside.")
+    ] = False,
     aside: Annotated[
         str | None, typer.Option("--aside", metavar="REASON", help="It is for no invoice, such as bank-interest.")
     ] = None,
@@ -107,7 +110,7 @@ def _share(text: str) -> tuple[str, Decimal | None]:
 
 
 def _became(one: Facts) -> str:
-    shown = f"{one['entry_id']}: {one['amount']} {one['currency']}"
+    shown = f"{one['entry_id']}: {one['amount']} {one['currency']}" + (" taken back," if one["taken_back"] else "")
     standing = [booking for booking in one["bookings"] if booking["undone_at"] is None]
     refused = "; ".join(
         f"{booking['invoice_id']} refuses it: {booking['refused']}" for booking in standing if booking["refused"]
@@ -115,5 +118,7 @@ def _became(one: Facts) -> str:
     if refused:
         return f"{shown} booked, but {refused}"
     if standing:
-        return f"{shown} booked on {_parts(standing)}"
+        asked = ", ".join(booking["invoice_id"] for booking in standing if booking["not_counted"])
+        later = f"; not counted on {asked} until a person confirms that it was not counted before" if asked else ""
+        return f"{shown} booked on {_parts(standing)}{later}"
     return f"{shown} {one['state'].value.replace('_', ' ')}: {one['why']}"

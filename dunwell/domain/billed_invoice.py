@@ -6,12 +6,11 @@ from decimal import Decimal
 
 from dunwell.domain.billing_events import BilledInvoice, Fact
 from dunwell.domain.model import Value
+from dunwell.domain.payments import COUNTED_TWICE
 from dunwell.domain.provider_payment import Booked, News, free_key
 
 ELSEWHERE = "outside"
 """The method of a payment of which the billing system says only that the invoice was paid outside of it."""
-COUNTED_TWICE = "counted-twice"
-"""The reason of its reversal, when the payment itself was reported later."""
 
 _RANK = ("draft", "open", "uncollectible", "paid", "void")
 
@@ -70,11 +69,12 @@ def news(invoice: BilledInvoice, before: Applied, by: str) -> list[News]:
 
 
 def paid_elsewhere(
-    billed_id: str, invoice: BilledInvoice, booked: Mapping[str, Booked], others: Decimal
+    billed_id: str, invoice: BilledInvoice, booked: Mapping[str, Booked], others: Decimal, by: str
 ) -> Sequence[News]:
     """Return what makes the case know what the billing system calls paid, and no payment explains.
 
     booked  the payments that were told for this reason before, by id
+    by      who calls it paid
     others  the sum of all other payments that came in for the invoice, whatever went back of them
     """
     owed = max(invoice.paid - others, Decimal(0)) - sum((one.left for one in booked.values()), Decimal(0))
@@ -85,7 +85,7 @@ def paid_elsewhere(
         part = min(rest, one.left)
         if part > 0:
             key = free_key(COUNTED_TWICE, one.reversals)
-            content = {"payment_id": name, "amount": str(part), "reason": COUNTED_TWICE, "reversal_id": key}
+            content = {"payment_id": name, "amount": str(part), "reason": COUNTED_TWICE, "reversal_id": key, "by": by}
             told.append(News("payment_reversed", content))
             rest -= part
     return told

@@ -245,6 +245,7 @@ class PaymentReversed(Value):
 
     `reversal_id` tells several reversals of parts of one payment apart; without it one such reversal is known.
     `reversed_at` is the bank's value date, from which what was taken back bears interest again; None: now.
+    `by` is who decided it, if a person or a provider did and no bank.
     """
 
     payment_id: PaymentId
@@ -252,6 +253,7 @@ class PaymentReversed(Value):
     amount: Amount | None = None
     reversal_id: PaymentId | None = None
     reversed_at: Moment | None = None
+    by: Spoken | None = None
 
     @property
     def key(self) -> str:

@@ -7,10 +7,8 @@ from hashlib import sha256
 from dunwell.domain.bank_entry import BankEntry
 from dunwell.domain.matching import IncomingPayment
 from dunwell.domain.noon import noon
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Unknown
-
-WRONGLY_MATCHED = "wrongly-matched"
-"""The reason for which a payment is taken back from a case when its booking is undone."""
 
 
 class Source(StrEnum):
@@ -46,8 +44,22 @@ class Incoming(IncomingPayment):
 
     def payment_id(self, attempt: int = 1) -> str:
         """The id of the payment that it becomes; another one when it is booked again after it was taken back."""
-        own = f"{self.source.value}-{self.identity}"
-        return own if attempt == 1 else f"{own}.{attempt}"
+        return booked_as(f"{self.source.value}-{self.identity}", attempt)
+
+
+def booked_as(payment_id: str, attempt: int) -> str:
+    """Return the id under which a payment is booked for the nth time: a case takes none that it gave back."""
+    return payment_id if attempt == 1 else f"{payment_id}.{attempt}"
+
+
+def said_of_set_aside(reason: str, principal: Principal) -> str:
+    """Return why a payment stands as set aside: the code that was given, and who gave it."""
+    return f"for no invoice ({reason}), says {principal.author}"
+
+
+def said_of_taking_up(why: str, principal: Principal) -> str:
+    """Return why a payment waits again that had been set aside for the reason `why`."""
+    return f"it had been set aside ({why}), which {principal.author} undid"
 
 
 def entry_id_of(source: Source, identity: str) -> str:

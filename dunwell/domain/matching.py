@@ -292,16 +292,33 @@ def _remark(payment: IncomingPayment, owed: Sequence[Owed]) -> tuple[str, ...]:
     principal = sum((one.open for one in owed), Decimal(0))
     whole = principal + sum((one.claimed for one in owed), Decimal(0))
     if payment.amount > whole:
-        return (f"{payment.amount - whole} {payment.currency} more than is owed came: {_BECOMES_CREDIT}",)
+        return (_of_excess(payment.amount - whole, payment.currency),)
     short = principal - payment.amount
     if 0 < short <= _in_order(owed)[-1].tolerance:
         return (f"{short} {payment.currency} short, which is within the tolerance and is written off",)
     return ()
 
 
-def makes_credit(reasons: Iterable[str]) -> bool:
-    """Whether the reasons of a proposal say that a part of the payment becomes credit."""
-    return any(one.endswith((_BECOMES_CREDIT, _WOULD_BE_CREDIT)) for one in reasons)
+def _of_excess(excess: Decimal, currency: str) -> str:
+    return f"{excess} {currency} more than is owed came: {_BECOMES_CREDIT}"
+
+
+def why_stale(payment: IncomingPayment, proposal: Proposal, owed: Sequence[Owed]) -> str | None:
+    """Return why a proposal cannot be confirmed any more: more would become credit than it says. None: it can.
+
+    owed  its invoices as they stand now
+    """
+    if any(one.endswith(_WOULD_BE_CREDIT) for one in proposal.reasons):
+        return None
+    left = {one.invoice_id: one.open + one.claimed for one in owed}
+    excess = payment.amount - sum(left.values(), Decimal(0))
+    if excess > 0 and any(one.endswith(_of_excess(excess, payment.currency)) for one in proposal.reasons):
+        return None
+    for part in proposal.parts:
+        now_open = left.get(part.invoice_id, Decimal(0))
+        if part.amount > now_open:
+            return f"would put {part.amount} on {part.invoice_id}, of which {now_open} are owed by now"
+    return None
 
 
 # What is proposed ------------------------------------------------------------------------------------------
@@ -372,7 +389,7 @@ def _about_sum(payment: IncomingPayment, owed: Sequence[Owed], sum_fits: bool) -
         beside = ", with what was claimed beside it" if payment.amount > principal else ""
         return f"what came is what is open of {_numbers(owed)}{beside}"
     came = f"{payment.amount} {payment.currency} came, and {principal} {payment.currency} are open of"
-    return ": ".join((f"{came} {_numbers(owed)}", *(_remark(payment, owed) if sum_fits else ())))
+    return ": ".join((f"{came} {_numbers(owed)}", *_remark(payment, owed)))
 
 
 def _same(payment: IncomingPayment, owed: Iterable[Owed]) -> list[Owed]:

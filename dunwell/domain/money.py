@@ -114,8 +114,11 @@ class Money(MutableValue):
 
     def may_be_counted(self, event: ev.PaymentReceived) -> bool:
         """Whether the payment may be part of what had been paid before the import, and nobody denied that yet."""
-        at, imported = event.received_at, self.imported_at
-        return not (event.confirm or imported is None or at is None or at >= imported)
+        return not event.confirm and event.received_at is not None and self.is_before_import(event.received_at)
+
+    def is_before_import(self, at: datetime) -> bool:
+        """Whether money of that time may be part of what had been paid before the invoice came to us."""
+        return self.imported_at is not None and at < self.imported_at
 
     def add(self, payment_id: str, amount: Decimal) -> None:
         """Count the payment, less what was taken back of it before a person confirmed it."""

@@ -15,6 +15,14 @@ from dunwell.domain.terms import PromiseState, Stage
 FARTHEST_VALUE_DATE = timedelta(days=3)
 """How far ahead the date of a payment may lie: banks report payments before their value date."""
 
+RETURNED, WRONGLY_MATCHED, COUNTED_TWICE = "returned", "wrongly-matched", "counted-twice"
+"""Reasons of reversals: the bank gave the money back; a person undid for which invoice it is; it is known twice."""
+
+_REVERSALS = {
+    WRONGLY_MATCHED: "its match with this invoice was undone",
+    COUNTED_TWICE: "it stood in for a payment that was reported later",
+}
+
 
 def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:
     money, name = case.money, event.payment_id
@@ -58,7 +66,7 @@ def credited(case: CaseState, event: ev.CreditApplied, now: datetime) -> list[Sa
 
 
 def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> list[Said]:
-    """The bank took a payment back, whole or in part; a case that it had ended is open again."""
+    """A payment is taken back, whole or in part; a case that it had ended is open again."""
     money, name = case.money, event.payment_id
     asked, before = money.questioned.get(name), money.payments.get(name)
     amount = money.take_back(event, now)
@@ -66,15 +74,22 @@ def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> lis
         return []
     if asked:
         part = "" if amount == asked.amount else f"{money.shown(amount)} "
-        return [Said("reversed", f"{part}taken back by the bank before a person had confirmed it", ref=name)]
+        text = f"{part}taken back {_by_whom(event)}, before a person had confirmed that it counts"
+        return [Said("reversed", text, ref=name)]
     part = "" if amount == before else f" of {money.shown(before or amount)}"
-    said = [Said("reversed", f"{money.shown(amount)}{part} taken back by the bank: {event.reason}")]
+    said = [Said("reversed", f"{money.shown(amount)}{part} taken back {_by_whom(event)}")]
     case.agreements.without(name, amount)
     if case.agreements.plan:
         said += promises.count_instalments(case, case.agreements.plan)
     if case.ended is Stage.PAID and case.unpaid > 0:
         said.append(_reopen(case))
     return said
+
+
+def _by_whom(event: ev.PaymentReversed) -> str:
+    """Who took a payment back, as far as the event says, and why."""
+    whose = "by the bank" if event.reason == RETURNED else f"by {event.by}" if event.by else ""
+    return f"{whose} ({_REVERSALS.get(event.reason, event.reason)})".strip()
 
 
 def close_if_settled(case: CaseState, now: datetime) -> list[Said]:

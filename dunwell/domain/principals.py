@@ -224,6 +224,11 @@ class Principal:
             return self.name
         return self.id if self.kind in _NAMED_BY_ID else self.kind.value
 
+    @property
+    def author(self) -> str:
+        """Return who decided, for a sentence; of users the id, in place of which pages show the name."""
+        return "the command line" if self.kind is PrincipalKind.COMMAND else self.label
+
 
 _NAMED_BY_ID = frozenset({PrincipalKind.PERSON, PrincipalKind.KEY, PrincipalKind.PROVIDER})
 

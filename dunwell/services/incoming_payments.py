@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from babel.numbers import get_currency_precision
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
-from dunwell.domain.incoming import WRONGLY_MATCHED, Incoming, ProposalState, no_payment
+from dunwell.domain.incoming import Incoming, ProposalState, no_payment, said_of_set_aside, said_of_taking_up
 from dunwell.domain.keys import TaskId
-from dunwell.domain.matching import Match, Part, Proposal, Rule, makes_credit, match
-from dunwell.domain.principals import Principal, Right
+from dunwell.domain.matching import Match, Part, Proposal, Rule, match, why_stale
+from dunwell.domain.payments import WRONGLY_MATCHED
+from dunwell.domain.principals import SYSTEM, Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
@@ -64,9 +66,7 @@ class IncomingPayments:
             known = store.known(session, [one.entry_id for one in found])
             opened = OpenInvoices.read(session)
             return [
-                _taken(known[one.entry_id], new=False)
-                if one.entry_id in known
-                else match(one, clues_of(session, one, opened))
+                _taken(known[one.entry_id], new=False) if one.entry_id in known else _match(session, one, opened)
                 for one in found
             ]
 
@@ -88,7 +88,7 @@ class IncomingPayments:
             return _taken(row, new=True)
 
         def look(session: Session) -> Match:
-            return match(incoming, clues_of(session, incoming, opened))
+            return _match(session, incoming, opened)
 
         try:
             return self._with_locks(look, keep)
@@ -123,16 +123,39 @@ class IncomingPayments:
             return row.state in store.WAITING and _recall(session, row, principal, now)
 
     def try_again(self, principal: Principal, now: datetime) -> int:
-        """Match anew what could not be matched: its invoice may have come since. Returns how many are matched now."""
+        """Match anew what could not be matched, and what was proposed for invoices that are not open any more.
+
+        Returns how many are matched now.
+        """
+        with self._database.reading() as session:
+            proposed = [row.entry_id for row in store.waiting(session) if row.state is EntryState.PROPOSED]
+        for entry_id in proposed:
+            self._drop_stale(entry_id, now)
         with self._database.reading() as session:
             opened = OpenInvoices.read(session)
             waiting = store.to_try_again(session, now - _TRIED_AGAIN_FOR)
         return sum(self._try_again(entry_id, opened, principal, now) for entry_id in waiting)
 
+    def _drop_stale(self, entry_id: str, now: datetime) -> None:
+        """Let those proposals for a payment lapse that cannot be confirmed any more."""
+        with self._database.reading() as session:
+            concerned = customers_of(session, entry_id)
+        with self._database.writing_beside_customers() as session:
+            accounts.lock(session, concerned)
+            row, opened = _found(session, entry_id), store.proposals(session, entry_id, ProposalState.OPEN)
+            stale = [one for one in opened if why_stale_now(session, row, one) is not None]
+            for proposal in stale:
+                proposal.state = ProposalState.LAPSED
+            if stale and len(stale) == len(opened) and row.state is EntryState.PROPOSED:
+                store.set_state(session, row, EntryState.UNMATCHED, "what was proposed is not open any more")
+            if stale:
+                numbers = [one.number for one in stale]
+                _audit(session, SYSTEM, row, "proposals_lapsed", now, {"proposals": numbers})
+
     def _try_again(self, entry_id: str, opened: OpenInvoices, principal: Principal, now: datetime) -> bool:
         def look(session: Session) -> Match:
             incoming = store.incoming_of(_found(session, entry_id))
-            return match(incoming, clues_of(session, incoming, opened))
+            return _match(session, incoming, opened)
 
         def decide(session: Session, matched: Match) -> bool:
             row = _found(session, entry_id)
@@ -172,8 +195,10 @@ class IncomingPayments:
             proposal = _open_proposal(session, entry_id, number)
             _check_not_lost(session, row)
             parts = store.parts_of(session, proposal)
-            _check_still_open(session, parts, list(proposal.reasons))
-            _book(session, row, parts, principal, now, f"proposal {number}, confirmed by {principal.label}")
+            stale = why_stale_now(session, row, proposal)
+            if stale is not None:
+                raise Refused("proposal", f"{stale}: split it by hand, or reject it")
+            _book(session, row, parts, principal, now, f"proposal {number}, confirmed by {principal.author}")
             proposal.state = ProposalState.CONFIRMED
             _learn(session, row, parts, principal, now)
             _audit(session, principal, row, "proposal_confirmed", now, {"proposal": number, "parts": _plain(parts)})
@@ -186,7 +211,7 @@ class IncomingPayments:
             proposal.state = ProposalState.REJECTED
             session.flush()
             if not store.proposals(session, entry_id, ProposalState.OPEN):
-                why = f"every proposal was rejected, the last one by {principal.label}"
+                why = f"every proposal was rejected, the last one by {principal.author}"
                 _note_decision(session, row, EntryState.UNMATCHED, why, principal, now)
             _audit(session, principal, row, "proposal_rejected", now, {"proposal": number})
 
@@ -206,27 +231,33 @@ class IncomingPayments:
             submissions.take(session, self._submission, now)
             row = _waiting(session, entry_id)
             _check_not_lost(session, row)
-            _book(session, row, parts, principal, now, f"matched by {principal.label}")
+            _book(session, row, parts, principal, now, f"matched by {principal.author}")
             _learn(session, row, parts, principal, now)
             _audit(session, principal, row, "payment_matched", now, {"parts": _plain(parts)})
 
     def undo(self, entry_id: str, principal: Principal, now: datetime) -> None:
-        """Take the payment back from the invoices it was booked on; it waits for a decision again. Raises Refused."""
+        """Undo what was decided: the payment is taken back from its invoices, or is set aside no more.
+
+        It waits for a decision again. Raises Refused when nothing was decided.
+        """
         principal.check(Right.PAYMENTS_WRITE)
         with self._deciding(entry_id, now) as session:
             row = _found(session, entry_id)
+            row.ask_at = now + timedelta(days=self._unmatched_days)
+            if row.state is EntryState.SET_ASIDE:
+                _take_up(session, row, principal, now)
+                return
             standing = store.standing(session, entry_id)
             if row.state is not EntryState.BOOKED or not standing:
-                raise Refused("entry", f"{entry_id} is {row.state.value}: only what is booked can be undone")
+                raise Refused("entry", f"{entry_id} is {row.state.value}: nothing was decided that can be undone")
             for booking in standing:
                 booking.undone_at = now
                 if booking.refused is not None:
                     booking.undone_told_at = now
             store.forget_accounts(session, entry_id)
             _note_decision(
-                session, row, EntryState.UNMATCHED, f"the booking was undone by {principal.label}", principal, now
+                session, row, EntryState.UNMATCHED, f"the booking was undone by {principal.author}", principal, now
             )
-            row.ask_at = now
             _audit(session, principal, row, "match_undone", now, {"invoices": [one.invoice_id for one in standing]})
 
     def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
@@ -235,9 +266,8 @@ class IncomingPayments:
         with self._deciding(entry_id, now) as session:
             row = _waiting(session, entry_id)
             _let_lapse(session, entry_id)
-            _note_decision(
-                session, row, EntryState.SET_ASIDE, f"for no invoice, says {principal.label}", principal, now
-            )
+            why = said_of_set_aside(reason, principal)
+            _note_decision(session, row, EntryState.SET_ASIDE, why, principal, now)
             _audit(session, principal, row, "payment_set_aside", now, {}, reason)
 
     @contextmanager
@@ -271,6 +301,11 @@ class IncomingPayments:
         """Return a payment as its source told it. Raises Refused for an unknown one."""
         with self._database.reading() as session:
             return store.incoming_of(_found(session, entry_id))
+
+    def decided_by(self, entry_id: str) -> str | None:
+        """Return who decided about a payment last. Raises Refused for an unknown one."""
+        with self._database.reading() as session:
+            return _found(session, entry_id).decided_by
 
     def begin_telling(self, booking: BookingRow, now: datetime) -> bool:
         """Note that the case may know of the booking from now on, whatever becomes of the answer.
@@ -310,6 +345,29 @@ def itemise(session: Session, entry_id: str, format_: str, principal: Principal,
     why = f"a file of {format_} told its transactions, which are matched in its place"
     _note_decision(session, row, EntryState.ITEMISED, why, principal, now)
     _audit(session, principal, row, "payment_itemised", now, {})
+
+
+def why_stale_now(session: Session, row: IncomingPaymentRow, proposal: ProposalRow) -> str | None:
+    """Return why a proposal cannot be confirmed as its invoices stand now; None when it can."""
+    digits = get_currency_precision(row.currency)
+    parts = [
+        one.model_copy(update={"amount": round(one.amount, digits)}) for one in store.parts_of(session, proposal)
+    ]
+    owed = owed_of(session, [part.invoice_id for part in parts])
+    proposed = Proposal(parts=tuple(parts), reasons=tuple(proposal.reasons))
+    return why_stale(store.incoming_of(row), proposed, owed)
+
+
+def _match(session: Session, incoming: Incoming, opened: OpenInvoices) -> Match:
+    """Match a payment, and say where a case will not count what is booked on it before a person confirms that."""
+    matched = match(incoming, clues_of(session, incoming, opened))
+    parts = matched.booked.parts if matched.booked is not None else ()
+    kept = [cases.get(session, part.invoice_id) for part in parts]
+    asked = [one.invoice_id for one in kept if one is not None and one.money.is_before_import(incoming.received_at)]
+    if not asked:
+        return matched
+    note = f"it is older than the import of {', '.join(asked)}: not counted until a person confirms that it counts"
+    return matched.model_copy(update={"why": f"{matched.why}; {note}"})
 
 
 # What is written -------------------------------------------------------------------------------------------
@@ -367,6 +425,17 @@ def _book(
     store.book(session, row, parts, principal.label, now)
 
 
+def _take_up(session: Session, row: IncomingPaymentRow, principal: Principal, now: datetime) -> None:
+    """Undo that it was set aside; what was proposed then is proposed again, unless it had been booked before."""
+    before = [] if store.bookings(session, row.entry_id) else store.proposals(session, row.entry_id)
+    again = [one for one in before if one.state is ProposalState.LAPSED]
+    for proposal in again:
+        proposal.state = ProposalState.OPEN
+    why = said_of_taking_up(row.why, principal)
+    _note_decision(session, row, EntryState.PROPOSED if again else EntryState.UNMATCHED, why, principal, now)
+    _audit(session, principal, row, "set_aside_undone", now, {"proposals": [one.number for one in again]})
+
+
 def _ask(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
     """Ask a person, once until it is decided; of what is proposed beside its first invoice."""
     proposed = store.invoices_proposed(session, row.entry_id)
@@ -386,7 +455,7 @@ def _ask(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
         currency=row.currency,
         outlives_case=True,
     )
-    return tasks.add(session, task)
+    return tasks.add_again(session, task, now)  # it may have been set aside in the meantime
 
 
 def _task_id(session: Session, row: IncomingPaymentRow) -> str:
@@ -445,8 +514,8 @@ def _found(session: Session, entry_id: str) -> IncomingPaymentRow:
 def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
     row = _found(session, entry_id)
     if row.state not in store.WAITING:
-        advice = f"; `starter.py match {entry_id} --undo` takes it back" if row.state is EntryState.BOOKED else ""
-        raise Refused("entry", f"{entry_id} is {row.state.value.replace('_', ' ')} ({row.why}){advice}")
+        said = f"{entry_id} is {row.state.value.replace('_', ' ')} ({row.why})"
+        raise Refused("entry", f"{said}; `starter.py match {entry_id} --undo` takes it back")
     return row
 
 
@@ -473,18 +542,6 @@ def _open_proposal(session: Session, entry_id: str, number: int) -> ProposalRow:
 def _is_confirmed(session: Session, row: IncomingPaymentRow, number: int) -> bool:
     known = store.proposals(session, row.entry_id, ProposalState.CONFIRMED)
     return any(one.number == number for one in known) and row.state is EntryState.BOOKED
-
-
-def _check_still_open(session: Session, parts: Sequence[Part], reasons: Sequence[str]) -> None:
-    """Raises Refused when less is open by now than when it was proposed; the excess would become credit unseen."""
-    if makes_credit(reasons):
-        return
-    owed = {one.invoice_id: one for one in owed_of(session, [part.invoice_id for part in parts])}
-    for part in parts:
-        now_open = owed[part.invoice_id].open + owed[part.invoice_id].claimed
-        if part.amount > now_open:
-            said = f"would put {part.amount} on {part.invoice_id}, of which {now_open} are owed by now"
-            raise Refused("proposal", f"{said}: split it by hand, or reject it")
 
 
 def _split_by_hand(

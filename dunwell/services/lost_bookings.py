@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.incoming import WRONGLY_MATCHED
+from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.store import incoming_payments, invoices, payments
 from dunwell.store.tables import BookingRow, IncomingPaymentRow, PaymentRow
 

@@ -65,8 +65,8 @@ class ReportedPayments:
             waiting = {_task_id(row): row for row in billing_events.waiting(session, SubjectKind.PAYMENT)}
             opened = [one for one in tasks.open_tasks(session, "") if one.task_id.startswith(_TASK)]
             tasks.withdraw(session, [one for one in opened if one.task_id not in waiting], "it is decided", now)
-            late = [row for row in waiting.values() if now - row.since >= self._patience]
-            return sum(tasks.add(session, _task(row, now)) for row in late)
+            late = [row for row in waiting.values() if now - (row.decided_at or row.since) >= self._patience]
+            return sum(tasks.add_again(session, _task(row, now), now) for row in late)
 
     def assign(
         self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal, now: datetime
@@ -83,6 +83,12 @@ class ReportedPayments:
         with self._database.reading() as session:
             row = find(session, entry_id)
         self._waiting.dismiss(row.provider, row.subject, reason, principal, now)
+
+    def undo(self, entry_id: str, principal: Principal, now: datetime) -> None:
+        """Take the payment back from its invoice, or set it aside no more. Raises Refused, NotAllowed."""
+        with self._database.reading() as session:
+            row = find(session, entry_id)
+        self._waiting.undo(row.provider, row.subject, principal, now)
 
 
 def _task_id(row: BillingSubjectRow) -> str:

@@ -122,12 +122,34 @@ def settle(
     row = session.get(BillingSubjectRow, (taken.provider, taken.subject), with_for_update=True)
     if row is None:
         return
-    row.invoice_id, row.reason, row.applied = invoice_id or row.invoice_id, reason, applied
+    row.applied = applied
+    if row.decided_at == taken.decided_at:
+        row.invoice_id, row.reason = invoice_id or row.invoice_id, reason
+    elif invoice_id not in {None, row.invoice_id} and row.undone_from is None:
+        row.undone_from = invoice_id  # a person decided otherwise while this case was told
     if row.version != taken.version:
         row.state, row.next_at = SubjectState.DUE, now
     else:
         row.state, row.next_at, row.attempts = state, next_at, row.attempts + 1
     session.flush()
+
+
+def note_taken_back(session: Session, taken: BillingSubjectRow) -> None:
+    """Note that the case of its former invoice has given the payment back."""
+    row = session.get(BillingSubjectRow, (taken.provider, taken.subject), with_for_update=True)
+    if row is not None and row.undone_from == taken.undone_from:
+        row.undone_from = None
+        session.flush()
+
+
+def lately_decided(session: Session, states: Collection[SubjectState], most: int) -> Sequence[BillingSubjectRow]:
+    """Return the payments in these states about which a person decided last, the latest first."""
+    query = select(BillingSubjectRow).where(
+        BillingSubjectRow.kind == SubjectKind.PAYMENT,
+        BillingSubjectRow.state.in_(states),
+        BillingSubjectRow.decided_at.is_not(None),
+    )
+    return session.scalars(query.order_by(BillingSubjectRow.decided_at.desc()).limit(most)).all()
 
 
 def get(session: Session, provider: str, subject: str) -> BillingSubjectRow | None:

@@ -69,9 +69,9 @@ def waiting(session: Session) -> Sequence[IncomingPaymentRow]:
     return session.scalars(query.order_by(IncomingPaymentRow.since, IncomingPaymentRow.entry_id)).all()
 
 
-def lately_booked(session: Session, most: int) -> Sequence[IncomingPaymentRow]:
-    """Return the payments that were booked last, the latest first."""
-    query = select(IncomingPaymentRow).where(IncomingPaymentRow.state == EntryState.BOOKED)
+def lately(session: Session, state: EntryState, most: int) -> Sequence[IncomingPaymentRow]:
+    """Return the payments that came into this state last, booked or set aside, the latest first."""
+    query = select(IncomingPaymentRow).where(IncomingPaymentRow.state == state)
     return session.scalars(query.order_by(IncomingPaymentRow.decided_at.desc()).limit(most)).all()
 
 

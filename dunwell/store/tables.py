@@ -683,6 +683,8 @@ class BillingSubjectRow(Base):
 
     invoice_id  our invoice, once it is known
     reason      why it waits, or what was decided about it
+    undone_from of a payment: our invoice whose case has to give it back, because a person undid the match
+    decided_by  of a payment: who said last for which invoice it is, or that it is for none
     applied     of an invoice: the values that were last told to its case
     version     counts the events; it tells whether one came while the others were applied
     next_at     not before then, and then belongs to the process that sets it anew; None: nothing is to be applied
@@ -700,6 +702,9 @@ class BillingSubjectRow(Base):
     version: Mapped[int]
     attempts: Mapped[int]
     next_at: Mapped[datetime | None]
+    undone_from: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
     __table_args__ = (Index("billing_subjects_due", "next_at"), Index("billing_subjects_in", "state", "since"))
 
 

@@ -31,6 +31,15 @@ def add(session: Session, task: TaskRow) -> bool:
     return True
 
 
+def add_again(session: Session, task: TaskRow, now: datetime) -> bool:
+    """Add a task, or open it again when it was withdrawn. Returns False when it is open, or a person closed it."""
+    known = session.get(TaskRow, task.task_id)
+    if known is None or known.state != TaskState.WITHDRAWN:
+        return add(session, task)
+    reopen(session, known, task.reason, now)
+    return True
+
+
 def get(session: Session, task_id: str) -> TaskRow | None:
     return session.get(TaskRow, task_id)
 

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState, no_payment
+from dunwell.services.incoming_payments import why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
-from dunwell.store import billing_events, incoming_payments, invoices
+from dunwell.store import billing_events, cases, incoming_payments, invoices
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
 from dunwell.views.facts import Facts
-from dunwell.views.names import user_name
+from dunwell.views.names import user_name, with_user_names
 
 _LATELY = 20
 
@@ -26,9 +27,19 @@ def unmatched(session: Session, now: datetime) -> list[Facts]:
     ]
 
 
-def lately_booked(session: Session, now: datetime) -> list[Facts]:
-    """Return the payments that were booked last, the latest first."""
-    return [facts_of(session, row, now) for row in incoming_payments.lately_booked(session, _LATELY)]
+def lately_decided(session: Session, state: EntryState, now: datetime) -> list[Facts]:
+    """Return the payments that were booked, or set aside, last, the latest first.
+
+    Of those that a provider reported, only what a person decided.
+    """
+    states = [one for one, shown in _STATES.items() if shown is state]
+    reported = billing_events.lately_decided(session, states, _LATELY)
+    found = [
+        (row.decided_at, facts_of(session, row, now)) for row in incoming_payments.lately(session, state, _LATELY)
+    ]
+    found += [(row.decided_at, _reported(session, row, now)) for row in reported]
+    found.sort(key=lambda one: one[0] or now, reverse=True)
+    return [facts for _, facts in found[:_LATELY]]
 
 
 def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
@@ -52,16 +63,18 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "received_at": row.received_at,
         "since": row.since,
         "age_days": max(0, (now - row.since).days),
-        "overdue": row.ask_at <= now,
+        "overdue": row.state in incoming_payments.WAITING and row.ask_at <= now,
         "payer_name": row.payer_name,
         "payer_iban": row.payer_iban,
         "text": " ".join(row.texts),
+        "taken_back": False,
         "state": row.state,
-        "why": row.why,
+        "why": with_user_names(session, row.why),
         "proposals": [
             {
                 "number": one.number,
                 "reasons": list(one.reasons),
+                "stale": why_stale_now(session, row, one),
                 "parts": [
                     _part(session, part.invoice_id, part.amount) for part in incoming_payments.parts_of(session, one)
                 ],
@@ -96,10 +109,33 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
         "payer_name": None,
         "payer_iban": None,
         "text": row.subject,
+        "taken_back": bool(facts) and not any(isinstance(one, Paid) for one in facts),
         "state": _STATES[row.state],
-        "why": row.reason or "",
+        "why": with_user_names(session, _why(row)),
         "proposals": [],
-        "bookings": [],
+        "bookings": [_booking_of_reported(session, row, said)] if said and _is_for_an_invoice(row) else [],
+    }
+
+
+def _is_for_an_invoice(row: BillingSubjectRow) -> bool:
+    return row.invoice_id is not None and _STATES[row.state] is EntryState.BOOKED
+
+
+def _why(row: BillingSubjectRow) -> str:
+    if row.reason:
+        return row.reason
+    who = f"matched by {row.decided_by}" if row.decided_by else f"for the invoice that {row.provider} names"
+    return f"{who}; its case is told just now" if row.state is SubjectState.DUE else who
+
+
+def _booking_of_reported(session: Session, row: BillingSubjectRow, said: Paid | TakenBack | RefundedInAll) -> Facts:
+    return _part(session, row.invoice_id or "", said.amount) | {
+        "payment_id": row.subject,
+        "by": user_name(session, row.decided_by or row.provider),
+        "at": row.decided_at or row.since,
+        "refused": None,
+        "not_counted": _is_questioned(session, row.invoice_id or "", row.subject),
+        "undone_at": None,
     }
 
 
@@ -109,8 +145,15 @@ def _booking(session: Session, row: BookingRow) -> Facts:
         "by": user_name(session, row.by),
         "at": row.at,
         "refused": row.refused,
+        "not_counted": _is_questioned(session, row.invoice_id, row.payment_id),
         "undone_at": row.undone_at,
     }
+
+
+def _is_questioned(session: Session, invoice_id: str, payment_id: str) -> bool:
+    """Whether the case asks a person first, for the payment may have been counted before the import."""
+    case = cases.get(session, invoice_id)
+    return case is not None and payment_id in case.money.questioned
 
 
 def _part(session: Session, invoice_id: str, amount: Any) -> Facts:

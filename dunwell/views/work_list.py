@@ -171,6 +171,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
         "time_zone": zone,
         "amount": round(amount, invoice.digits) if invoice and amount is not None else None,
+        "own_amount": row.amount is not None,
         "open": case.open_amount if case else None,
         "currency": row.currency or (invoice.currency if invoice else None),
         "attempt": row.attempt,

@@ -374,6 +374,7 @@ async def test_a_reversal_that_is_not_sure_is_a_persons_task(bank: Bank, unsure:
     with bank.database.reading() as session:
         (task,) = [one for one in tasks.open_tasks(session, "A") if ".returned." in one.task_id]
     assert "reverse-payment A bank-" in task.reason
+    assert f"--amount {unsure['amount']} --reason returned --reversal-id bank-" in task.reason
 
 
 async def test_what_may_return_a_payment_waits_until_that_is_decided(bank: Bank) -> None:

@@ -11,16 +11,18 @@ from dunwell.domain.matching import (
     IncomingPayment,
     KnownNumbers,
     Owed,
+    Part,
+    Proposal,
     Receipt,
     Rule,
     Settled,
     is_distinctive,
-    makes_credit,
     match,
     name_key,
     number_key,
     numbers_in,
     split,
+    why_stale,
 )
 
 MARCH, APRIL, MAY = date(2027, 3, 1), date(2027, 4, 1), date(2027, 5, 1)
@@ -235,9 +237,26 @@ def test_a_split_uses_exactly_what_came(amount: str) -> None:
     assert sum(part.amount for part in split(Decimal(amount), [A, B, C])) == Decimal(amount)
 
 
+def stale(amount: str, now: Owed, *reasons: str) -> str | None:
+    parts = (Part(invoice_id="INV-1", customer_id="acme", amount=Decimal(amount)),)
+    return why_stale(came(amount), Proposal(parts=parts, reasons=reasons), [now])
+
+
 def test_credit_is_no_matter_of_names() -> None:
-    assert not makes_credit(["it names invoice credit-17", "the payer is called like customer credit-union"])
-    assert makes_credit(["it names invoice 12345", "1.00 EUR more than is owed came: that becomes credit"])
+    assert stale("101.00", A, "it names invoice credit-17", "the payer is called like customer credit-union")
+    assert (
+        stale("101.00", A, "it names invoice 12345", "1.00 EUR more than is owed came: that becomes credit") is None
+    )
+
+
+def test_a_proposal_of_more_than_is_open_says_what_becomes_credit_and_is_stale_once_that_is_untrue() -> None:
+    (proposal,) = match(came("100.01"), Clues(numbers=(A,))).proposals
+    assert proposal.reasons[-1].endswith("0.01 EUR more than is owed came: that becomes credit")
+    assert why_stale(came("100.01"), proposal, [A]) is None
+    paid = owed("INV-1", "0.00")
+    assert why_stale(came("100.01"), proposal, [paid]) == "would put 100.01 on INV-1, of which 0.00 are owed by now"
+    (twice,) = match(came("100.00"), Clues(references={RF: (paid,)})).proposals
+    assert why_stale(came("100.00"), twice, [paid]) is None
 
 
 KNOWN = KnownNumbers.of({number_key(one): [one] for one in ("INV-1", "INV-12", "2026/0041", "12345", "RE 7", "7")})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Head, PromiseState, Stage
 from tests.domain.test_case import NOW, a_case, pay, tell
@@ -27,6 +28,26 @@ def test_the_rest_of_the_payment_goes_on_counting() -> None:
     assert case.money.payments == {"p1": Decimal("150.00")}
     assert pay(case, "200.00") == []  # the provider tells the payment again
     assert standing(case) == ("1050.00", "0.00", "50.00")
+
+
+@pytest.mark.parametrize(
+    ("reason", "by", "said"),
+    [
+        ("returned", None, "200.00 EUR taken back by the bank (returned)"),
+        ("wrongly-matched", "user-1", "200.00 EUR taken back by user-1 (its match with this invoice was undone)"),
+        (
+            "counted-twice",
+            "stripe",
+            "200.00 EUR taken back by stripe (it stood in for a payment that was reported later)",
+        ),
+        ("refund", None, "200.00 EUR taken back (refund)"),
+    ],
+)
+def test_it_is_said_who_takes_a_payment_back_and_why(reason: str, by: str | None, said: str) -> None:
+    case = a_case()
+    pay(case, "200.00")
+    event = {"payment_id": "p1", "reason": reason} | ({"by": by} if by else {})
+    assert [one.reason for one in case.apply(parse_event("payment_reversed", [event]), NOW)] == [said]
 
 
 def test_parts_told_twice_count_once_and_several_have_ids() -> None:

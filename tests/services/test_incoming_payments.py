@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import BankEntry, Direction, EntryState, identify
 from dunwell.domain.incoming import Incoming, ProposalState, Source, of_bank_entry
 from dunwell.domain.matching import Part, Proposal, Rule
+from dunwell.domain.money import QuestionedPayment
 from dunwell.domain.payment_reference import reference_for
 from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
@@ -20,10 +21,11 @@ from dunwell.domain.step_outcome import StepOutcome
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.incoming_payments import IncomingPayments, Taken
 from dunwell.services.step_judge import StepJudge
-from dunwell.store import bank_entries, incoming_payments
+from dunwell.store import bank_entries, cases, incoming_payments
 from dunwell.store.database import Database
 from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow
 from dunwell.views.task_queue import queued_tasks
+from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.views.work_list import open_work
 from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps
 from tests.services.conftest import ServiceHarness
@@ -217,6 +219,40 @@ def test_a_proposal_whose_invoice_was_paid_meanwhile_is_not_confirmed(
     take(desk, came("300.00", reference_for(["A"]), "2"))
     with pytest.raises(Refused, match="split it by hand, or reject it"):
         desk.confirm(taken.entry_id, 1, ADA, CAME)
+    with file_database.reading() as session:
+        (one,) = unmatched(session, CAME)
+    assert one["proposals"][0]["stale"] == "would put 200.00 on A, of which 0.00 are owed by now"
+    desk.try_again(SYSTEM, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.UNMATCHED
+
+
+def test_a_cent_too_much_is_confirmed_as_credit(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("300.01", "INV-A"))
+    desk.confirm(taken.entry_id, 1, ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("300.01")}
+
+
+def test_money_from_before_the_import_is_said_to_be_asked_about(file_database: Database) -> None:
+    harness = a_harness(file_database, "A")
+    with file_database.writing("acme") as session:
+        case = cases.get(session, "A")
+        assert case is not None
+        case.money.imported_at = CAME + timedelta(hours=1)
+        case.money.questioned["bank-1"] = QuestionedPayment(
+            payment_id="bank-1", amount=Decimal("300.00"), received_at=CAME, since=CAME
+        )
+        row = cases.get_row(session, "A")
+        assert row is not None
+        row.state = case.model_dump(mode="json")
+    payment = came("300.00", reference_for(["A"]))
+    desk = IncomingPayments(harness.deps.database, unmatched_days=3)
+    (preview,) = desk.preview([payment])
+    assert "older than the import of A: not counted until a person confirms" in preview.why
+    taken = take(desk, payment)
+    with file_database.reading() as session:
+        (one,) = lately_decided(session, EntryState.BOOKED, CAME)
+    assert (one["entry_id"], one["bookings"][0]["not_counted"]) == (taken.entry_id, True)
+    assert one["why"] == preview.why
 
 
 def test_what_is_for_no_invoice_is_set_aside(desk: IncomingPayments, file_database: Database) -> None:
@@ -225,6 +261,28 @@ def test_what_is_for_no_invoice_is_set_aside(desk: IncomingPayments, file_databa
     assert state_of(file_database, taken.entry_id) is EntryState.SET_ASIDE
     with pytest.raises(Refused, match="set aside"):
         desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
+
+
+def test_what_was_set_aside_is_taken_up_again_with_its_proposals_and_its_task(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    late = CAME + timedelta(days=5)
+    assert desk.ask_people(late) == 1
+    desk.set_aside(taken.entry_id, "wrong-account", ADA, late)
+    with file_database.reading() as session:
+        (aside,) = lately_decided(session, EntryState.SET_ASIDE, late)
+    assert (aside["why"], aside["overdue"]) == ("for no invoice (wrong-account), says ada", False)
+    desk.undo(taken.entry_id, ADA, late)
+    with file_database.reading() as session:
+        (one,) = unmatched(session, late)
+    assert (one["state"], [each["number"] for each in one["proposals"]], one["overdue"]) == ("proposed", [1], False)
+    assert "wrong-account" in one["why"] and "which ada undid" in one["why"]
+    assert [desk.ask_people(late + timedelta(days=day)) for day in (2, 3, 4)] == [0, 1, 0]
+    with file_database.reading() as session:
+        assert len(open_work(session)) == 1
+    desk.confirm(taken.entry_id, 1, ADA, late)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("200.00")}
 
 
 def test_nobody_without_the_right_decides(desk: IncomingPayments) -> None:

@@ -232,6 +232,18 @@ async def test_what_was_paid_before_the_case_is_in_force_when_it_starts(desk: De
     assert {one.payment_id for one in desk.case(ID).money.receipts} == {"pi_1", "in_1"}
 
 
+async def test_what_was_paid_outside_before_the_case_stays_paid_when_the_invoice_is_looked_at_again(
+    desk: Desk,
+) -> None:
+    for day in (1, 2):
+        facts = an_invoice_of(amount_paid=70_000, amount_remaining=50_000)
+        await desk.hear("stripe", said("invoice.updated", facts, created=NOW + day))
+    assert (desk.open(ID), desk.told) == ("500.00", [])
+    await desk.hear("stripe", said("invoice_payment.paid", a_portion(value=70_000)))
+    assert desk.open(ID) == "500.00"
+    assert desk.case(ID).money.reversals[-1].reason == "counted-twice"
+
+
 async def test_a_refund_with_its_credit_note_leaves_a_paid_case_paid(desk: Desk) -> None:
     await finalized(desk)
     await desk.hear("stripe", said("invoice_payment.paid", a_portion()), PAID)

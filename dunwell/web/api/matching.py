@@ -58,9 +58,9 @@ async def reject(request: Request, entry_id: str, number: str) -> JSONResponse:
     return await _done(request, entry_id, matching.reject(entry_id, _number(number), principal_in(request)))
 
 
-@router.post("/{entry_id}/undo", summary="Undo a booking", dependencies=_WRITES)
+@router.post("/{entry_id}/undo", summary="Undo what was decided", dependencies=_WRITES)
 async def undo(request: Request, entry_id: str) -> JSONResponse:
-    """Take it back from the invoices it was booked on, as a reversal."""
+    """Take it back from the invoices it was booked on, as a reversal; what was set aside waits again."""
     return await _done(request, entry_id, service_of(request).matching.undo(entry_id, principal_in(request)))
 
 

@@ -71,7 +71,9 @@ def _words(kinds: Any) -> Schema:
 def _incoming_payment() -> Schema:
     part = dict.fromkeys(("invoice_id", "number", "customer_id", "customer"), _TEXT) | {"amount": _AMOUNT}
     booking = {"payment_id": _TEXT, "by": _TEXT, "at": _TIME, "refused": _maybe(_TEXT), "undone_at": _maybe(_TIME)}
+    booking["not_counted"] = {**_FLAG, "description": "Its case asks a person first: it may have been paid before."}
     proposal = {"number": {"type": "integer"}, "reasons": _list(_TEXT), "parts": _list(_object(part))}
+    proposal["stale"] = _maybe(_TEXT | {"description": "Why it cannot be confirmed any more."})
     return _object(
         {
             **dict.fromkeys(("entry_id", "currency", "text", "why"), _TEXT),
@@ -81,6 +83,7 @@ def _incoming_payment() -> Schema:
             **dict.fromkeys(("received_at", "since"), _TIME),
             "age_days": {"type": "integer"},
             "overdue": _FLAG,
+            "taken_back": {**_FLAG, "description": "Only what went back of it was reported, never that it came in."},
             **dict.fromkeys(("payer_name", "payer_iban"), _maybe(_TEXT)),
             "proposals": _list(_object(proposal)),
             "bookings": _list(_object(part | booking)),
@@ -329,7 +332,8 @@ def _task() -> Schema:
     asked_by = _object({"policy": _TEXT, "version": {"type": "integer"}, "moved_by": _maybe(_TEXT)})
     facts |= {"asked_by": {"anyOf": [asked_by, {"type": "null"}]}}
     file = {"file_id": _TEXT, "name": _TEXT, "media_type": _TEXT, "size": {"type": "integer"}}
-    facts |= {"files": _list(_object(file)), "disputed": _FLAG}
+    own = {**_FLAG, "description": "The task is about this amount; else it is what is asked for now."}
+    facts |= {"files": _list(_object(file)), "disputed": _FLAG, "own_amount": own}
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG, "phone_asked_for": _FLAG})
 
 

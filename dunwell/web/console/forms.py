@@ -213,7 +213,6 @@ _REVERSAL = Form(
         Field("reversal_id", "Id of this reversal", hint="Needed from the second part on."),
         _NOTE,
     ),
-    by="",
     grave=True,
 )
 _AMEND = Form(

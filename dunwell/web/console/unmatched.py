@@ -11,11 +11,12 @@ from fastapi.responses import Response
 
 from dunwell.client.matching import Matching, read_amount
 from dunwell.client.server import ServerAway
+from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
-from dunwell.views.unmatched import lately_booked, unmatched
+from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.forms import submission_of
@@ -31,8 +32,8 @@ _DONE = {
     "confirm": "Booked as proposed. It can be undone below.",
     "reject": "Rejected: it is not proposed again.",
     "match": "Booked. It can be undone below.",
-    "undo": "Taken back from its invoices.",
-    "aside": "Set aside: it is for no invoice.",
+    "undo": "Undone: it waits for a decision again.",
+    "aside": "Set aside: it is for no invoice. It can be undone below.",
 }
 
 router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=False)
@@ -73,7 +74,7 @@ async def match(request: Request, entry_id: str, principal: Writes) -> Response:
 
 @router.post("/{entry_id}/undo")
 async def undo(request: Request, entry_id: str, principal: Writes) -> Response:
-    """Take a booked payment back from its invoices."""
+    """Take a booked payment back from its invoices, or take up again one that was set aside."""
     typed = await read_form(request)
     return await _decided(request, principal, "undo", entry_id, typed, lambda to: to.undo(entry_id, principal))
 
@@ -122,7 +123,7 @@ async def _shown(
     status: int = 200,
     done: str | None = None,
 ) -> Response:
-    found, booked = await asyncio.to_thread(_read, request)
+    found, booked, aside = await asyncio.to_thread(_read, request)
     elsewhere = refused if refused and all(one["entry_id"] != refused[0] for one in found) else None
     return page(
         request,
@@ -130,7 +131,7 @@ async def _shown(
         principal,
         status,
         found=found,
-        booked=booked,
+        decided=[("booked", "Booked lately", booked), ("aside", "Set aside lately", aside)],
         refused=refused,
         elsewhere=elsewhere,
         typed=typed or {},
@@ -140,9 +141,13 @@ async def _shown(
     )
 
 
-def _read(request: Request) -> tuple[list[Facts], list[Facts]]:
+def _read(request: Request) -> tuple[list[Facts], list[Facts], list[Facts]]:
+    """Return what waits, what was booked lately, and what was set aside lately."""
+    at = now(request)
     with service_of(request).database.reading() as session:
-        return unmatched(session, now(request)), lately_booked(session, now(request))
+        states = (EntryState.BOOKED, EntryState.SET_ASIDE)
+        booked, aside = (lately_decided(session, state, at) for state in states)
+        return unmatched(session, at), booked, aside
 
 
 def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:

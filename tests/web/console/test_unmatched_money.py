@@ -6,10 +6,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.principals import Role
 from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.store import cases, incoming_payments
 from dunwell.store.tables import IncomingPaymentRow
+from tests.services.test_reported_payments import reported
 from tests.web.console.conftest import Site
 from tests.web.console.test_console_pages import CHASED
 from tests.web.console.town import NOW
@@ -22,7 +24,10 @@ def entry(site: Site, identity: str) -> IncomingPaymentRow:
     with site.database.reading() as session:
         (row,) = (
             one
-            for one in (*incoming_payments.waiting(session), *incoming_payments.lately_booked(session, 20))
+            for one in (
+                *incoming_payments.waiting(session),
+                *incoming_payments.lately(session, EntryState.BOOKED, 20),
+            )
             if one.identity == identity
         )
     return row
@@ -101,7 +106,11 @@ async def test_a_payment_is_rejected_and_set_aside(http: httpx.AsyncClient, site
     for one in range(1, number + 1):
         assert (await http.post(f"{PAGE}/{entry_id}/proposals/{one}/reject")).status_code == 303
     assert (await http.post(f"{PAGE}/{entry_id}/aside", data={"reason": "loan"})).status_code == 303
-    assert entry_id not in (await http.get(PAGE)).text
+    text = (await http.get(PAGE)).text
+    assert f'id="{entry_id}"' not in text and "(loan), says manager-1" in text.partition("Set aside lately")[2]
+    assert (await http.post(f"{PAGE}/{entry_id}/undo")).status_code == 303
+    text = (await http.get(PAGE)).text
+    assert f'id="{entry_id}"' in text and "Set aside lately" not in text
 
 
 async def test_an_unknown_payment_is_said_to_be_unknown(http: httpx.AsyncClient) -> None:
@@ -155,7 +164,9 @@ async def test_a_program_reads_what_waits_and_decides(http: httpx.AsyncClient, s
     aside = await ask(http, f"{path}/set-aside", {"reason": "loan"})
     assert aside.json()["state"] == "set_aside"
     again = await ask(http, f"{path}/match", {"invoices": [{"invoice_id": CHASED, "amount": "42.00"}]})
-    assert again.status_code == 422 and "for no invoice" in again.text  # it exists, so it is no 404
+    assert again.status_code == 422 and "for no invoice (loan)" in again.text  # it exists, so it is no 404
+    taken_up = (await ask(http, f"{path}/undo", {})).json()
+    assert (taken_up["state"], taken_up["overdue"]) == ("unmatched", False)
 
 
 @pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "1e999999"])
@@ -204,3 +215,19 @@ async def test_every_form_of_the_page_has_an_id_of_its_own(http: httpx.AsyncClie
     text = (await http.get(PAGE)).text
     ids = re.findall(r'name="form_id" value="([0-9a-f]+)"', text)
     assert len(set(ids)) == len(ids) == text.count(f'action="{PAGE}/') > 3
+
+
+async def test_a_payment_that_stripe_reported_is_decided_and_undone_in_every_door(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    reported(site.database, "pi_9")
+    path = f"{PAGE}/stripe:pi_9"
+    assert (await http.post(f"{path}/aside", data={"reason": "not-ours"})).status_code == 303
+    assert f'action="{path}/undo"' in (await http.get(PAGE)).text.partition("Set aside lately")[2]
+    taken_up = (await ask(http, "/stripe:pi_9/undo", {})).json()
+    assert (taken_up["state"], "which manager-1 undid" in taken_up["why"]) == ("unmatched", True)
+    booked = (await ask(http, "/stripe:pi_9/match", {"invoices": [{"invoice_id": CHASED}]})).json()
+    assert (booked["state"], booked["bookings"][0]["invoice_id"]) == ("booked", CHASED)
+    assert f'action="{path}/undo"' in (await http.get(PAGE)).text.partition("Booked lately")[2]
+    assert (await http.post(f"{path}/undo")).status_code == 303
+    assert "was undone by manager-1" in (await http.get(PAGE)).text.partition("Booked lately")[0]
