@@ -122,7 +122,7 @@ def _the_invoice(session: Session, row: BillingSubjectRow, shares: Sequence[tupl
         raise Refused("invoices", f"{invoice_id!r} is no invoice of a real case; `starter.py list` shows all")
     for one in payments.of_ids(session, [row.subject]):
         counts = one.amount > payments.reversed_amount(session, one.invoice_id, one.payment_id)
-        if one.invoice_id != invoice_id and counts:
+        if one.invoice_id not in {invoice_id, row.undone_from} and counts:
             raise Refused("invoices", f"{row.subject} counts on {one.invoice_id} already: name that one")
     for fact in billing_events.facts(session, row.provider, row.subject):
         if isinstance(fact, Paid) and fact.currency != invoice.currency:

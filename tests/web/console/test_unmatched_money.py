@@ -126,14 +126,12 @@ async def test_who_only_reads_decides_nothing(http: httpx.AsyncClient, site: Sit
 
 
 async def test_a_case_that_refuses_the_money_is_shown(http: httpx.AsyncClient, site: Site) -> None:
-    """Its id is that of a payment of another amount: nothing is lost, and a person reads why."""
+    """Nothing is lost, and a person reads why."""
     row = entry(site, "nobody")
-    site.engine.apply(
-        CHASED,
-        "payment_received",
-        {"payment_id": incoming_payments.incoming_of(row).payment_id(), "amount": "1.00", "currency": "EUR"},
-    )
     assert (await http.post(f"{PAGE}/{row.entry_id}/match", data={"invoice.1": CHASED})).status_code == 303
+    with site.database.reading() as session:
+        (booking,) = incoming_payments.standing(session, row.entry_id)
+    IncomingPayments(site.database, 3).told(booking, booking.at, "its day lies ahead")
     text = (await http.get(PAGE)).text
     assert "refuses it" in text and f'action="{PAGE}/{row.entry_id}/undo"' in text
 
