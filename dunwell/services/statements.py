@@ -78,7 +78,7 @@ class StatementLine(Value):
     parts     what is, or would be, booked on which invoices
     original  identity of the entry that it takes back
     itemises  identity of the sum that waits, of which it is a transaction
-    unlike    the entry that it is taken for has another text or payer
+    unlike    the entry that it is taken for has another text or payer, or is the sum of several
     """
 
     entry: BankEntry
@@ -273,10 +273,11 @@ def _sorted(session: Session, file: StatementFile) -> Iterator[StatementLine]:
 
 
 def _told(entry: BankEntry, before: "_Before") -> StatementLine:
-    """The line of what was told before; where texts or payers differ, with what it is taken for."""
+    """The line of what was told before; with what it is taken for, where that reads otherwise or is a whole sum."""
     other, verdict = before.booking.first, Verdict.KNOWN if before.by_this_format else Verdict.ELSEWHERE
     why = "it was told before" if before.by_this_format else f"a file of {before.format.value} told it before"
-    if not before.judged.unlike:
+    details_of_a_sum = entry.batch is not None and other.batch is None
+    if not before.judged.unlike and not details_of_a_sum:
         return StatementLine(entry=entry, verdict=verdict, why=why)
     payer = other.payer_name or other.payer_iban
     said = (f"from {printable(payer)}" if payer else "", printable(other.text))
