@@ -13,11 +13,11 @@ from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
-from dunwell.domain.channels import CLOSABLE, Channel
+from dunwell.domain.channels import CLOSABLE, AddressKind, Channel
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import ContactChange, ContactsChanged, Pause, Resume, parse_event
-from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.invoice import Customer, is_rehearsal
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
 from dunwell.domain.principals import SYSTEM, Principal
@@ -85,6 +85,14 @@ async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
     return (await gather(one(invoice_id) for invoice_id in changed.invoices)).count(False)
 
 
+class ChangedMeanwhile(Refused):
+    """The refusal of a correction, because somebody else changed the same fields. `now`: their values by now."""
+
+    def __init__(self, now: Mapping[str, str]) -> None:
+        super().__init__(next(iter(now)), "was changed by somebody else meanwhile: look at it, and send it again")
+        self.now = now
+
+
 class Customers:
     """Changes by hand, each in one transaction. Raises Refused when something is unknown or cannot be."""
 
@@ -102,11 +110,18 @@ class Customers:
 
     # Facts -----------------------------------------------------------------------------------------------
 
-    def set_customer(self, customer_id: str, given: Mapping[str, Any], by: str) -> Changed:
-        """Correct facts of a customer. A correction stands until the billing system says something new."""
+    def set_customer(
+        self, customer_id: str, given: Mapping[str, Any], by: str, seen: Mapping[str, str] | None = None
+    ) -> Changed:
+        """Correct facts of a customer. A correction stands until the billing system says something new.
+
+        seen: the values that whoever corrects them had before their eyes. Raises ChangedMeanwhile where a fact to
+        be corrected has neither that value nor the given one.
+        """
         facts = {name: _customer_fact(name, value) for name, value in given.items()}
         with self._people(customer_id, by) as (people, after):
             _some(facts, CUSTOMER_FIELDS)
+            _check_seen(people.customers[customer_id], facts, seen)
             people.correct_customer(customer_id, facts, by)
             after.changes = [ContactChange(what="corrected", field=field) for field in facts]
             kind = people.customers[customer_id].kind
@@ -117,16 +132,20 @@ class Customers:
             ]
         return after.changed(f"{customer_id} is so already", silent)
 
-    def set_contact(self, contact_id: str, given: Mapping[str, Any], by: str) -> Changed:
+    def set_contact(
+        self, contact_id: str, given: Mapping[str, Any], by: str, seen: Mapping[str, str] | None = None
+    ) -> Changed:
         """The same for a contact. An empty text takes an address away."""
         customer_id = self._customer_of(contact_id)
         with self._people(customer_id, by) as (people, after):
             country = people.customers[customer_id].country
             facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
             _some(facts, CONTACT_FIELDS)
+            _check_seen(_contact_of(people, customer_id, contact_id), facts, seen)
             people.correct_contact(customer_id, contact_id, facts, by)
             after.changes = [ContactChange(contact_id=contact_id, what="corrected", field=field) for field in facts]
-        return after.changed(f"{contact_id} is so already")
+            emptied = [] if all(facts.values()) else _without_address(people.known(customer_id), contact_id)
+        return after.changed(f"{contact_id} is so already", emptied)
 
     def add_contact(self, customer_id: str, role: str, given: Mapping[str, Any], by: str) -> Changed:
         """Add a contact whom no record names; written to about every invoice of the customer, until closed."""
@@ -404,6 +423,33 @@ def _checked(check: Any, name: str, value: Any, **depends: Any) -> Any:
         return check(value, **depends)
     except InvalidValue as error:
         raise Refused(name, str(error)) from None
+
+
+def _contact_of(people: People, customer_id: str, contact_id: str) -> Contact:
+    return next(one.contact for one in people.known(customer_id) if one.contact_id == contact_id)
+
+
+def _without_address(people: Sequence[Person], contact_id: str) -> list[str]:
+    """Say that a contact has no address any more, and whether anybody else can be reached."""
+    reached = {
+        one.contact_id for one in people if one.open and any(getattr(one.contact, kind.value) for kind in AddressKind)
+    }
+    if contact_id in reached:
+        return []
+    said = [f"{contact_id} has no address any more: nothing can be sent to them, and nobody calls them"]
+    return said if reached else [*said, "nobody of this customer can be reached: a task asks for an address"]
+
+
+def _check_seen(known: Customer | Contact, facts: Mapping[str, str | None], seen: Mapping[str, str] | None) -> None:
+    """Raise ChangedMeanwhile when a fact to be corrected has neither the value that was seen nor the new one."""
+    now = {name: str(getattr(known, name) or "") for name in facts}
+    changed = {
+        name: now[name]
+        for name, value in facts.items()
+        if seen is not None and name in seen and now[name] not in {seen[name], value or ""}
+    }
+    if changed:
+        raise ChangedMeanwhile(changed)
 
 
 def _some(facts: Mapping[str, Any], known: Sequence[str]) -> None:

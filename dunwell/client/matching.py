@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
@@ -20,18 +20,6 @@ from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow
 
 _TOLD_AGAIN_AFTER = timedelta(hours=1)
-_MOST = Decimal(10) ** 15
-
-
-def read_amount(text: str) -> Decimal:
-    """Return the amount that somebody wrote as a share of a payment. Raises Refused for what is none."""
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or abs(amount) >= _MOST:
-        raise Refused("amount", f"{text[:20]!r} is not an amount: write it as 1200.00")
-    return amount
 
 
 class Matching:

@@ -52,8 +52,8 @@ def approve(approval: ApprovalId) -> None:
 
 
 def decline(approval: ApprovalId) -> None:
-    """Decline a request: nothing is done."""
+    """Decline a request, or withdraw one's own: nothing is done."""
     with opened_database(load_settings()) as database:
         by, now = current_principal(database), datetime.now(UTC)
         row = Approvals(database).decide(approval, ApprovalDecision.DECLINED, by, now)
-    say(f"{row.invoice_id}: {row.event.replace('_', ' ')} declined; nothing is done")
+    say(f"{row.invoice_id}: {row.event.replace('_', ' ')} {row.decision}; nothing is done")

@@ -225,7 +225,7 @@ def _print(facts: Facts) -> None:
         )
         for one in facts["invoices"]
     ]
-    print_table(("invoice", "stage", "due", "due on", "next step", "at (UTC)", "about it"), rows, "No invoices.")
+    print_table(("invoice", "stage", "open", "due on", "next step", "at (UTC)", "about it"), rows, "No invoices.")
     say("")
     work_rows = [
         (f"{one['due_at']:%Y-%m-%d %H:%M}", one["kind"], one["reason"], one["task_id"]) for one in facts["tasks"]

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dunwell.client.matching import Matching, read_amount
+from dunwell.client.matching import Matching
 from dunwell.commands.common import Json, from_database, opened_database, with_cases_of
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
+from dunwell.intake.typed_amounts import typed_amount
 from dunwell.settings import load_settings
 from dunwell.store import billing_events
 from dunwell.views.facts import Facts
@@ -106,7 +107,7 @@ def match(
 def _share(text: str) -> tuple[str, Decimal | None]:
     """Return invoice and amount of INVOICE or INVOICE=AMOUNT. Raises Refused for what is no amount."""
     invoice_id, mark, amount = text.rpartition("=")
-    return (invoice_id, read_amount(amount)) if mark else (text, None)
+    return (invoice_id, typed_amount("amount", amount)) if mark else (text, None)
 
 
 def _became(one: Facts) -> str:

@@ -202,4 +202,4 @@ def list_cases(
         )
         for one in found
     ]
-    print_table(("invoice", "customer", "due", "stage", "next step", "at (UTC)", "access"), rows, "No cases.")
+    print_table(("invoice", "customer", "open", "stage", "next step", "at (UTC)", "access"), rows, "No cases.")

@@ -39,7 +39,7 @@ def resolved(case: CaseState, event: ev.DisputeResolved, now: datetime) -> list[
         raise Refused("stage", "no dispute is open")
     amount = _amount_after(case, case.agreements.dispute, event)
     case.agreements.end_dispute(now, less=max(money.amount - amount, Decimal(0)))
-    money.correct(amount, now)
+    money.correct(amount)
     case.agreements.resolved.append(ResolvedDispute(at=now, outcome=event.outcome, amount=money.amount))
     money.credit_notes.clear()
     text = f"{event.outcome} by {event.by}; the invoice is now {money.amount} {case.currency}"
@@ -58,6 +58,12 @@ def _amount_after(case: CaseState, dispute: Dispute, event: ev.DisputeResolved) 
         if event.new_amount is None:
             raise Refused("new_amount", "is needed when the outcome is adjusted")
         case.money.check_digits("new_amount", event.new_amount)
+        if event.new_amount > case.money.amount:
+            raise Refused(
+                "new_amount",
+                f"is more than the {case.money.shown(case.money.amount)} of the invoice: an adjustment lowers it; "
+                "a higher amount is an amendment of the invoice",
+            )
         return event.new_amount
     if event.new_amount is not None:
         raise Refused("new_amount", f"only goes with the outcome adjusted, not with {event.outcome}")

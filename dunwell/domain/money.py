@@ -205,13 +205,12 @@ class Money(MutableValue):
             self.credit_notes.append(CreditNote(less=self.whole(self.amount - amount), on=on, by=by))
         self._owe_from_now(amount, now)
 
-    def correct(self, amount: Decimal, now: datetime) -> None:
-        """A dispute ended with `amount`. What it took off was never owed; what it put on is owed from now."""
+    def correct(self, amount: Decimal) -> None:
+        """A dispute ended with `amount`, which is no more than before. What it took off was never owed."""
         if amount < self.amount:
             for earlier in self.earlier_amounts:
                 earlier.amount = min(earlier.amount, amount)
             self.amount = amount
-        self._owe_from_now(amount, now)
 
     def _owe_from_now(self, amount: Decimal, now: datetime) -> None:
         if amount != self.amount:

@@ -170,10 +170,11 @@ class PrincipalKind(StrEnum):
 
 
 class ApprovalDecision(StrEnum):
-    """What was decided about a request for approval."""
+    """What became of a request for approval. Whoever asked withdraws it; somebody else declines it."""
 
     APPROVED = "approved"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)

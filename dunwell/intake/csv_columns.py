@@ -31,7 +31,8 @@ COLUMNS: Mapping[str, Field] = MappingProxyType(
 _NEEDED = tuple(
     column for column, one in COLUMNS.items() if one.needed and (column in INVOICE or column in CUSTOMER_COLUMNS)
 )
-_UNUSED = "-"
+UNUSED = "-"
+"""In place of a field: the column is left out."""
 _SHOWN = 12  # column names in one message
 
 
@@ -93,7 +94,7 @@ def read_column_map(items: Iterable[str], layout: Layout | None = None) -> Colum
         column, mark, name = (part.strip() for part in item.rpartition("="))
         if not mark or not column:
             raise Refused("--map", f"{printable(item)!r} is not COLUMN=FIELD: write --map 'Invoice No=number'")
-        if name == _UNUSED:
+        if name == UNUSED:
             left_out.append(column)
             continue
         if name not in layout.fields:

@@ -1,7 +1,8 @@
 """Reads the rows of a CSV file, in any dialect, as records in the shape of the JSON object."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
@@ -14,6 +15,12 @@ from dunwell.intake.lines import Line, Lines, Record, bad_byte, kept
 from dunwell.intake.numbers_and_dates import Choice, Days, Decimals, find_days, find_decimals
 from dunwell.intake.refusals import Refusal
 
+_HEAD_LINES = 60
+"""The first lines of a file, among which its titles are looked for."""
+_TOTAL = re.compile(
+    r"(?:(?:zwischen|gesamt|end)?summe|gesamt|(?:sub-?|grand )?totale?|sum|somme|suma|totaal)\b.{0,30}"
+)
+"""How a row begins that sums up the others."""
 _RECORD_LINES = 40  # in a longer record a quote was never closed
 _LONGEST_CELL = csv.field_size_limit()
 _DEFAULT = Dialect(",", "utf-8", Choice(Decimals.POINT), Choice())
@@ -46,13 +53,16 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
     """
     lines = Lines(StringIO(decoded.text, newline=""))
     separator = asked.separator or _separator(lines, mapped, layout)
+    above = _rows_above(lines, separator, mapped, layout)
+    for _ in range(above):
+        _next_row(lines, separator)
     first = _next_row(lines, separator)
     if first is None or isinstance(first, Refusal):
         return Table((first,) if first else ())
     header = read_header(first.where, first.cells, mapped, layout)
     if isinstance(header, Refusal):
         return Table((header,))
-    rows = tuple(_rows(lines, separator, header))
+    rows = tuple(_without_totals(_rows(lines, separator, header), header, layout))
     good = [row for row in rows if isinstance(row, _Row)]
     dialect = _dialect(separator, decoded.encoding, asked, good, header, layout)
     refusal = _ambiguity(dialect) or (None if decoded.sure else _ambiguous_encoding(good, header))
@@ -63,14 +73,17 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
             replace(layout.record(row.where, header, row.cells), dialect=dialect) if isinstance(row, _Row) else row
             for row in rows
         ),
-        _note(dialect, header),
+        _note(dialect, header, above),
     )
 
 
 def read_titles(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> list[str]:
     """Return the titles of the columns of a CSV file; empty where it has no readable first row."""
     lines = Lines(StringIO(decoded.text, newline=""))
-    first = _next_row(lines, asked.separator or _separator(lines, mapped, INVOICES))
+    separator = asked.separator or _separator(lines, mapped, INVOICES)
+    for _ in range(_rows_above(lines, separator, mapped, INVOICES)):
+        _next_row(lines, separator)
+    first = _next_row(lines, separator)
     return first.cells if isinstance(first, _Row) else []
 
 
@@ -89,23 +102,63 @@ def _dialect(
 
 def _separator(lines: Lines, mapped: ColumnMap, layout: Layout) -> str:
     """Return the separator with which the header has the most known columns."""
-    seen: list[Line] = []
-    source = kept(lines, seen)
-    title = next((line.text for line in source if line.text.strip()), "")
-    said = title.strip().lower().removeprefix("sep=")
-    if title.strip().lower().startswith("sep=") and said in SEPARATORS.values():  # Excel's own line for this
+    head = list(islice(lines, _HEAD_LINES))
+    title = next((line for line in head if line.text.strip()), None)
+    said = title.text.strip().lower().removeprefix("sep=") if title else ""
+    if title and title.text.strip().lower().startswith("sep=") and said in SEPARATORS.values():
+        lines.give_back(head[head.index(title) + 1 :])  # Excel's own line for this
         return said
-    title += "".join(line.text for line in islice(source, _RECORD_LINES)) if title.count('"') % 2 else ""
-    lines.give_back(seen)
+    lines.give_back(head)
 
     def columns(separator: str) -> tuple[int, int]:
-        try:
-            cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
-        except csv.Error:
-            return 0, 0
-        return count_known([cell.strip() for cell in cells], mapped, layout)
+        rows = _head_rows(lines, separator)
+        at = _header_at(rows, mapped, layout)
+        return count_known(rows[at], mapped, layout) if rows else (0, 0)
 
     return max(SEPARATORS.values(), key=columns)
+
+
+def _rows_above(lines: Lines, separator: str, mapped: ColumnMap, layout: Layout) -> int:
+    """Return how many rows stand above the titles, such as the name of the list and its day."""
+    return _header_at(_head_rows(lines, separator), mapped, layout)
+
+
+def _head_rows(lines: Lines, separator: str) -> list[list[str]]:
+    """Return the cells of the first rows that are not blank, up to a damaged one. The lines stay as they are."""
+    head = list(islice(lines, _HEAD_LINES))
+    lines.give_back(head)
+    rows: list[list[str]] = []
+    try:
+        for cells in csv.reader((line.text for line in head), delimiter=separator, strict=True):
+            if any(cell.strip() for cell in cells):
+                rows.append([cell.strip() for cell in cells])
+    except csv.Error:
+        pass  # reading the file says what is wrong
+    return rows
+
+
+def _header_at(rows: Sequence[Sequence[str]], mapped: ColumnMap, layout: Layout) -> int:
+    """Return the place of the titles: the first row with known ones, else the first not far shorter than the others.
+
+    One known word makes no titles: a line above them may hold it.
+    """
+    known = (at for at, row in enumerate(rows) if count_known(row, mapped, layout)[0] > 1)
+    filled = [sum(map(bool, row)) for row in rows]
+    long = (at for at, count in enumerate(filled) if 2 * count > max(filled))
+    return next(known, next(long, 0))
+
+
+def _without_totals(rows: Iterable[_Row | Refusal], header: Header, layout: Layout) -> Iterator[_Row | Refusal]:
+    """Yield the rows, and for the total of a list one refusal that says so."""
+    needed = [header.places[name] for name in layout.needed(header.places) if name in header.places]
+    for row in rows:
+        if isinstance(row, _Row):
+            first = next(cell for cell in row.cells if cell)
+            blank = sum(not row.cells[at] for at in needed)
+            if 2 * blank >= len(needed) and _TOTAL.fullmatch(first.lower()):
+                yield Refusal(row.where, "", "looks like the total of the list, and is left out", printable(first))
+                continue
+        yield row
 
 
 def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refusal]:
@@ -198,8 +251,10 @@ def _ambiguous_encoding(rows: Sequence[_Row], header: Header) -> Refusal | None:
 # The note on how a file was read ------------------------------------------------------------------------
 
 
-def _note(dialect: Dialect, header: Header) -> str | None:
+def _note(dialect: Dialect, header: Header, above: int) -> str | None:
     said = []
+    if above:
+        said.append(f"{above} {'line' if above == 1 else 'lines'} above the titles skipped")
     if dialect.separator != _DEFAULT.separator:
         said.append(f"columns separated by {_named(str(dialect.separator))}")
     if dialect.decimals.kind is Decimals.COMMA:

@@ -56,8 +56,10 @@ def _object(*fields: Field) -> Mapping[str, Field]:
 
 INVOICE = _object(
     Field(
-        "invoice_id", text_checks.identifier, "id", "Names the case: its workflow is `invoice-<invoice_id>`.",
-        "INV-2027-0417", ("INV 17/2027",), needed=True,
+        "invoice_id", text_checks.identifier, "id",
+        "Names the case: its workflow is `invoice-<invoice_id>`. Left out: made from `number`, with a hyphen for "
+        "whatever an id cannot hold: `2027-0417` from `2027/0417`.",
+        "INV-2027-0417", ("INV 17/2027",),
     ),
     Field(
         "number", text_checks.plain_name, "text", "The number printed on the invoice; every message names it.",

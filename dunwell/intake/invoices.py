@@ -23,6 +23,7 @@ from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
 from dunwell.intake.lines import Record
 from dunwell.intake.record_fields import Fields
 from dunwell.intake.refusals import Refusal, shown
+from dunwell.intake.text_checks import id_from
 from dunwell.intake.time_zones import only_zone, zones_of
 
 __all__ = ["InvoiceFile", "Refusal", "parse_invoice", "read_content", "read_file"]
@@ -87,7 +88,17 @@ def read_content(
             invoices.append(one)
         else:
             refusals |= dict.fromkeys(one)
-    return InvoiceFile(tuple(invoices), tuple(refusals), table.note)
+    return InvoiceFile(tuple(invoices), tuple(refusals), _noted(table.note, records, invoices))
+
+
+def _noted(note: str | None, records: Sequence[Record], invoices: Sequence[Invoice]) -> str | None:
+    """Return the note on a file, which says that ids were made from the numbers."""
+    given = {_given(record, "invoice_id") for record in records}
+    made = next((one for one in invoices if one.invoice_id not in given), None)
+    if made is None:
+        return note
+    said = f"Ids are made from the numbers, as {made.invoice_id} from {made.number}."
+    return f"{note} {said}" if note else said
 
 
 def parse_records(records: Sequence[Record], folder: Path | None = None) -> list[Invoice | list[Refusal]]:
@@ -113,7 +124,17 @@ def parse_records(records: Sequence[Record], folder: Path | None = None) -> list
 
 
 def _id_of(record: Record) -> str:
-    data = record.data.get("invoice_id") if isinstance(record.data, Mapping) else None
+    """Return the id of a record, or that made from its number; "" where there is neither."""
+    return _given(record, "invoice_id") or (_numbered(record) and id_from(_given(record, "number"))) or ""
+
+
+def _numbered(record: Record) -> bool:
+    """Return whether the id is made from the number; not where the file has ids: a blank one may come later."""
+    return isinstance(record.data, Mapping) and "invoice_id" not in {*record.data, *record.columns}
+
+
+def _given(record: Record, field: str) -> str:
+    data = record.data.get(field) if isinstance(record.data, Mapping) else None
     return data.strip() if isinstance(data, str) else ""
 
 
@@ -127,7 +148,8 @@ def _repeated(records: Sequence[Record]) -> list[list[Record]]:
 
 def _refuse_repeated(records: Sequence[Record]) -> Refusal:
     places = [one.where for one in records]
-    field = records[0].columns.get("invoice_id", "invoice_id")
+    named = "invoice_id" if _given(records[0], "invoice_id") else "number"
+    field = records[0].columns.get(named, named)
     others = ", ".join(places[1:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
     reason = f"stands on {others} too, so none of them is started: write one record for each invoice, with its total"
     return Refusal(places[0], field, reason, shown(_id_of(records[0])), also=tuple(places[1:]))
@@ -163,6 +185,12 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
         "lump_sum": take(INVOICE["lump_sum"]),
         "document": take(INVOICE["document"], folder=folder),
     }
+    if values["invoice_id"] is None and _numbered(record):
+        values["invoice_id"] = values["number"] and id_from(values["number"])
+        if values["number"] and values["invoice_id"] is None:
+            fields.refuse("invoice_id", "is missing, and none can be made from the number: give one")
+    elif fields.is_blank("invoice_id") and isinstance(record.data, Mapping):
+        fields.refuse("invoice_id", "is missing: it is needed")
     earlier = History(paid=take(INVOICE["paid"], unit=unit) or (), reminded=take(INVOICE["reminded"]) or ())
     issued, due = values["issued_on"], values["due_on"]
     if issued and due and due < issued:

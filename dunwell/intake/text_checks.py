@@ -14,6 +14,8 @@ from dunwell.domain.terms import DebtorKind, Role
 from dunwell.intake.refusals import InvalidValue, kind
 
 _IDENTIFIER = re.compile(r"(?=[A-Za-z0-9])[A-Za-z0-9._-]{1,120}")
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_ID = 120
 _POLICY = re.compile(r"[a-z0-9-]{1,60}")
 _BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
 
@@ -40,6 +42,13 @@ def text(value: object, limit: int = 200) -> str:
 def is_identifier(word: str) -> bool:
     """Return whether a word can be an id. It must not look like an option or a folder ("-x", "..") to a program."""
     return _IDENTIFIER.fullmatch(word) is not None
+
+
+def id_from(number: str) -> str | None:
+    """Return an id made from an invoice number: 2026-5001 for 2026/5001. None where it has no plain character."""
+    plain = unicodedata.normalize("NFKD", number).encode("ascii", "ignore").decode()
+    word = _NOT_IN_IDS.sub("-", plain).lstrip("-._").rstrip("-")[:_LONGEST_ID]
+    return word if is_identifier(word) else None
 
 
 def identifier(value: object) -> str:

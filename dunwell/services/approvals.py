@@ -13,7 +13,7 @@ from dunwell.domain.principals import ApprovalDecision, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.random_ids import random_id
 from dunwell.services.submissions import Submission
-from dunwell.services.users import check_not_own
+from dunwell.services.users import check_not_own, own_approval_allowed
 from dunwell.store import audit, cases, invoices, users
 from dunwell.store.database import Database
 from dunwell.store.tables import ApprovalRow
@@ -76,12 +76,17 @@ class Approvals:
     def decide(self, approval_id: str, decision: ApprovalDecision, by: Principal, now: datetime) -> ApprovalRow:
         """Write what a manager decides, once. Whoever approves has to tell the case then.
 
-        Raises NotAllowed for somebody without the right, and for one's own request unless the house allows that;
-        Refused for a request that is unknown or decided otherwise. The same decision again is answered alike.
+        Whoever asked withdraws the request by declining it, whatever their role. Raises NotAllowed for somebody else
+        without the right, and for an approval of one's own request unless the house allows that; Refused for a
+        request that is unknown or decided otherwise. The same decision again is answered alike.
         """
-        by.check(Right.APPROVALS_WRITE)
         with self._database.reading() as session:
-            customer_id = _customer_of(session, approval_id)
+            asked = _request(session, approval_id)
+            customer_id, own = _customer_of(session, asked), asked.requested_by == by.id
+        if own and decision is ApprovalDecision.DECLINED:
+            decision = ApprovalDecision.WITHDRAWN
+        else:
+            by.check(Right.APPROVALS_WRITE)
         with self._database.writing(customer_id) as session:
             row = session.get(ApprovalRow, approval_id, populate_existing=True)
             assert row is not None
@@ -89,7 +94,8 @@ class Approvals:
                 if (row.decision, row.decided_by) == (decision, by.id):
                     return row
                 raise Refused("decision", f"{approval_id} was {row.decision.value} before")
-            check_not_own(session, row.requested_by, by)
+            if decision is ApprovalDecision.APPROVED:
+                check_not_own(session, row.requested_by, by)
             row.decision, row.decided_by, row.decided_at = decision, by.id, now
             _audited(session, row, by, f"{row.event}_{decision.value}", now)
             return row
@@ -97,7 +103,7 @@ class Approvals:
     def take_back(self, approval_id: str, by: Principal, reason: str, now: datetime) -> None:
         """Open the request again: the case refused what was approved."""
         with self._database.reading() as session:
-            customer_id = _customer_of(session, approval_id)
+            customer_id = _customer_of(session, _request(session, approval_id))
         with self._database.writing(customer_id) as session:
             row = session.get(ApprovalRow, approval_id, populate_existing=True)
             assert row is not None
@@ -109,6 +115,17 @@ class Approvals:
         query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
         with self._database.reading() as session:
             return [_facts(session, row) for row in session.scalars(query)]
+
+    def waiting_for(self, principal: Principal) -> list[dict[str, Any]]:
+        """Return the same with what this principal may do: `own`, withdraw it; `approves`, decide about it."""
+        query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
+        with self._database.reading() as session:
+            alone, decides = own_approval_allowed(session), principal.may(Right.APPROVALS_WRITE)
+            return [
+                _facts(session, row) | {"own": own, "approves": decides and (alone or not own)}
+                for row in session.scalars(query)
+                for own in [row.requested_by == principal.id]
+            ]
 
 
 def _facts(session: Session, row: ApprovalRow) -> dict[str, Any]:
@@ -126,10 +143,14 @@ def _facts(session: Session, row: ApprovalRow) -> dict[str, Any]:
     }
 
 
-def _customer_of(session: Session, approval_id: str) -> str:
+def _request(session: Session, approval_id: str) -> ApprovalRow:
     row = session.get(ApprovalRow, approval_id) if is_clean(approval_id) else None
     if row is None:
         raise Refused("approval", "is not known; `starter.py approvals` shows those that wait")
+    return row
+
+
+def _customer_of(session: Session, row: ApprovalRow) -> str:
     invoice = invoices.get_row(session, row.invoice_id)
     assert invoice is not None
     return invoice.customer_id

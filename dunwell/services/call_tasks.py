@@ -9,7 +9,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId, TaskId
-from dunwell.domain.terms import TaskKind
+from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.intake import address_checks
 from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_caps, customer_waits, standstill
@@ -150,6 +150,9 @@ def _why_closed(session: Session, dispatch: Dispatch, contact: Contact, channel:
     if any((task.contact_id, task.kind, task.result) == wrong for task in made):
         return f"{contact.contact_id} is not there: no second {channel.value} for this step"
     address = contact.address(channel)
+    mine = [task for task in made if (task.contact_id, task.kind) == (contact.contact_id, channel.value)]
+    if address is None and any(task.state is TaskState.WITHDRAWN for task in mine):
+        return f"{contact.contact_id} has no address for a {channel.value} any more"
     if not channel.facts.closable or address is None:
         return None
     closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)

@@ -1,4 +1,4 @@
-"""Gives calls, visits and meetings with retired or closed contacts to another contact of the customer."""
+"""Gives calls, visits and meetings with contacts who left, or whose address was taken away, to another contact."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -22,7 +22,11 @@ UNREACHABLE = ".unreachable"
 
 
 class Asked(Protocol):
-    """Who may be written to about which open invoice; `came`: those with somebody, or an address, that is new."""
+    """Who may be written to about which open invoice.
+
+    came     invoices with somebody, or an address, that is new
+    emptied  contacts, each with a kind of address that was taken away
+    """
 
     @property
     def open_invoices(self) -> Mapping[str, str]: ...
@@ -30,22 +34,27 @@ class Asked(Protocol):
     @property
     def came(self) -> Collection[str]: ...
 
+    @property
+    def emptied(self) -> Collection[tuple[str, str]]: ...
+
     def asked_about(self, invoice_id: str) -> Collection[str]: ...
 
 
 def follow(session: Session, deps: Dependencies, asked: Asked, now: datetime) -> list[str]:
-    """Give tasks with contacts who left to others. Returns the cases whose step has to look for another contact."""
+    """Give tasks with contacts who cannot be reached to others. Returns the cases whose step has to look further."""
     waiting = set[str]()
     for task in tasks.open_of(session, asked.open_invoices):
         invoice_id = task.invoice_id
         if task.task_id.endswith(UNREACHABLE) and invoice_id in asked.came:
             waiting.add(invoice_id)
-        elif task.kind in CONTACT_TASKS and task.contact_id not in {None, *asked.asked_about(invoice_id)}:
+        elif task.kind in CONTACT_TASKS and task.contact_id is not None:
             row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
             if row is None or case is None:
                 continue
             then = row.updated_at if row.rehearsal else now
-            if not ContactReplacement(session, deps, case, then, rehearsal=row.rehearsal).give(task):
+            replacement = ContactReplacement(session, deps, case, then, rehearsal=row.rehearsal)
+            lost = replacement.why_lost(task, asked.asked_about(invoice_id), asked.emptied)
+            if lost is not None and not replacement.give(task, lost):
                 waiting.add(invoice_id)
     return sorted(waiting)
 
@@ -57,7 +66,7 @@ class ContactReplacement:
         self._session, self._deps, self._case, self._now = session, deps, case, now
         self._rehearsal = rehearsal
 
-    def settle(self, *, renewed: bool) -> str | None:
+    def settle(self, *, renewed: bool, emptied: Collection[tuple[str, str]] = ()) -> str | None:
         """Hand over, or call off, what is addressed to people who left. Returns the step that has to reach further.
 
         renewed: there are people or addresses that were not there before, so a step that reached nobody looks again.
@@ -69,12 +78,31 @@ class ContactReplacement:
             if renewed and task.task_id.endswith(UNREACHABLE):
                 self._call_off(task, "the contacts were renewed: the step looks for one of them")
                 step = task.step
-            elif task.contact_id not in {None, *asked} and not self.give(task):
-                self._call_off(task, f"{task.contact_id} is not written to any more, and nobody else can be called")
+            elif (lost := self.why_lost(task, asked, emptied)) is not None and not self.give(task, lost):
+                self._call_off(task, f"{task.contact_id} {lost}, and nobody else can be called")
                 step = task.step
         return step
 
-    def give(self, task: TaskRow) -> bool:
+    def why_lost(self, task: TaskRow, asked: Collection[str], emptied: Collection[tuple[str, str]]) -> str | None:
+        """Return why the person of the task cannot be reached for it any more; None where they can.
+
+        Whoever never had a number is called all the same: our people find it out.
+        """
+        if task.contact_id is None:
+            return None
+        if task.contact_id not in asked:
+            return "is not written to any more"
+        kind = Channel(task.kind).facts.address
+        person = next((one for one in self._people if one.contact_id == task.contact_id), None)
+        if (
+            person is None
+            or getattr(person, kind.value) is not None
+            or (person.contact_id, kind.value) not in emptied
+        ):
+            return None
+        return f"has no {kind.value} any more"
+
+    def give(self, task: TaskRow, lost: str) -> bool:
         """Address the task to somebody else who is asked about this invoice. False: there is nobody."""
         contact = next(iter(self._successors(task)), None)
         if contact is None:
@@ -89,7 +117,7 @@ class ContactReplacement:
             for name, value in words(self._session, self._deps, dispatch, contact).items():
                 setattr(task, name, value)
         self._session.flush()
-        text = f"{task.kind} {contact.role} ({contact.contact_id}) instead: {before} is not written to any more"
+        text = f"{task.kind} {contact.role} ({contact.contact_id}) instead: {before} {lost}"
         self._note(task, f"handed.{contact.contact_id}", text)
         return True
 

@@ -66,6 +66,14 @@ class People:
     def known(self, customer_id: str) -> list[Person]:
         return self._people[customer_id]
 
+    @property
+    def emptied(self) -> set[tuple[str, str]]:
+        """The contacts, each with a field of which the value was taken away."""
+        renewed = [
+            one for one in self.changes if one.contact is not None and one.field is not None and one.after is None
+        ]
+        return {(str(one.contact and one.contact.contact_id), str(one.field)) for one in renewed}
+
     # What a record says ----------------------------------------------------------------------------------
 
     def take(self, invoice: Invoice, *, known: bool) -> Invoice:

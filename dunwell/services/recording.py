@@ -167,8 +167,11 @@ class Recording:
         self, session: Session, request: RecordRequest, case: Case, now: datetime, answer: RecordAnswer
     ) -> None:
         handover = ContactReplacement(session, self._deps, case, now, rehearsal=request.rehearsal)
-        renewed = request.event == "contacts_changed" and (request.content or {}).get("renewed", True)
-        further = handover.settle(renewed=renewed)
+        content = request.content or {}
+        renewed = request.event == "contacts_changed" and content.get("renewed", True)
+        changes = content.get("changes", ()) if request.event == "contacts_changed" else ()
+        emptied = {(one.get("contact_id"), one.get("field")) for one in changes}
+        further = handover.settle(renewed=renewed, emptied=emptied)
         answer.not_arrived = answer.not_arrived or further
 
     def _hold_again(self, session: Session, case: Case, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Double, Select, case, cast, exists, func, or_, select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import REHEARSAL
 from dunwell.domain.terms import ENDS, Access, Stage
+from dunwell.intake.typed_amounts import sought_amount
 from dunwell.store import accounts
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 
@@ -121,7 +122,7 @@ def _cases(filters: Filters) -> Select[CaseRow, InvoiceRow, CustomerRow]:
     if filters.words:
         columns = (CustomerRow.name, CustomerRow.customer_id, InvoiceRow.number, InvoiceRow.invoice_id)
         tests = [_has(column, filters.words) for column in columns]
-        if (amount := amount_in(filters.words)) is not None:
+        if (amount := sought_amount(filters.words)) is not None:
             tests.append(_AMOUNT.in_([float(amount)]))
         query = query.where(or_(*tests))
     if filters.stage == OPEN:
@@ -144,15 +145,6 @@ def _order(sort: str) -> Sequence[ColumnElement[Any]]:
         "customer": (CustomerRow.name.asc(),),
     }
     return orders.get(sort, (InvoiceRow.due_on.asc(),))
-
-
-def amount_in(words: str) -> Decimal | None:
-    """Return the amount that somebody may have typed, such as `1,200.00` or `1200`; None for other words."""
-    try:
-        amount = Decimal(words.replace(",", "").replace(" ", ""))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and abs(amount) < Decimal(10) ** 15 else None
 
 
 def _has(column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], words: str) -> ColumnElement[bool]:

@@ -446,7 +446,10 @@ def test_how_a_dispute_ends(
     assert (case.money.amount, case.stage) == (Decimal(amount), stage)
 
 
-@pytest.mark.parametrize(("outcome", "new_amount"), [("adjusted", None), ("upheld", "3.00"), ("rejected", "3.00")])
+@pytest.mark.parametrize(
+    ("outcome", "new_amount"),
+    [("adjusted", None), ("adjusted", "1200.01"), ("upheld", "3.00"), ("rejected", "3.00")],
+)
 def test_a_new_amount_goes_with_adjusted_only(outcome: str, new_amount: str | None) -> None:
     case = STANDINGS["disputed"]()
     with pytest.raises(Refused) as refused:

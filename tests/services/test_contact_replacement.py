@@ -102,6 +102,29 @@ def test_b1_a_contact_that_is_closed_by_hand_hands_over_calls(harness: ServiceHa
     assert {task.contact_id for task in harness.tasks()} == {BOB.contact_id}
 
 
+def test_b1_a_contact_whose_number_is_taken_away_hands_over_calls(harness: ServiceHarness) -> None:
+    with_call(harness, ADA, UMA)
+    Customers(harness.deps).set_contact(ADA.contact_id, {"phone": ""}, "agent-7")
+    assert {task.contact_id for task in harness.tasks()} == {UMA.contact_id}
+    assert any(f"instead: {ADA.contact_id} has no phone any more" in one.reason for one in harness.entries())
+
+
+def test_b1_when_the_last_address_is_taken_away_the_call_is_called_off_and_that_is_said(
+    harness: ServiceHarness,
+) -> None:
+    with_call(harness, ADA)
+    changed = Customers(harness.deps).set_contact(ADA.contact_id, {"phone": "", "email": "", "post": ""}, "agent-7")
+    assert changed.said[-2:] == (
+        f"{ADA.contact_id} has no address any more: nothing can be sent to them, and nobody calls them",
+        "nobody of this customer can be reached: a task asks for an address",
+    )
+    assert changed.content_for("inv-1")["renewed"] is True
+    answer = harness.record("contacts_changed", "2027-02-25 09:01", **changed.content_for("inv-1"))
+    assert (harness.tasks(), answer.not_arrived) == ([], CALL)
+    harness.carry_out(CALL, "2027-02-25 09:02")
+    assert [task.task_id.endswith(".unreachable") for task in harness.tasks()] == [True]
+
+
 def test_b11_nothing_leaves_while_the_customer_rests_even_if_the_case_was_not_told(harness: ServiceHarness) -> None:
     harness.open(of(ADA))
     Customers(harness.deps).pause("acme", "illness", "agent-7")

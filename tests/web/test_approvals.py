@@ -65,7 +65,6 @@ async def test_an_agent_asks_and_a_manager_has_it_done(api: Open) -> None:  # no
     ]
 
 
-@pytest.mark.parametrize("decision", ApprovalDecision)
 @pytest.mark.parametrize(
     "same",
     [
@@ -74,8 +73,8 @@ async def test_an_agent_asks_and_a_manager_has_it_done(api: Open) -> None:  # no
         Principal(PrincipalKind.COMMAND, id="user-7", name="Ada", role=Role.ADMINISTRATOR, credential="ada"),
     ],
 )
-def test_nobody_decides_their_own_request(site: Site, decision: ApprovalDecision, same: Principal) -> None:
-    approvals, approval_id = asked(site)
+def test_nobody_approves_their_own_request(site: Site, same: Principal) -> None:
+    (approvals, approval_id), decision = asked(site), ApprovalDecision.APPROVED
     with pytest.raises(NotAllowed, match="Nobody approves their own request"):
         approvals.decide(approval_id, decision, same, NOW)
     assert len(approvals.waiting()) == 1
@@ -110,6 +109,19 @@ def test_the_command_line_says_who_may_not(site: Site) -> None:
     assert code == REFUSED and text.startswith("refused: Nobody approves their own request")
 
 
+@pytest.mark.parametrize("role", [Role.AGENT, Role.MANAGER])
+def test_whoever_asked_withdraws_the_request(site: Site, role: Role) -> None:
+    approvals, approval_id = asked(site)
+    for _ in range(2):  # safe to repeat
+        row = approvals.decide(approval_id, ApprovalDecision.DECLINED, replace(ADA, role=role), NOW)
+        assert (row.decision, row.decided_by) == (ApprovalDecision.WITHDRAWN, ADA.id)
+    assert not approvals.waiting()
+    with site.database.reading() as session:
+        assert audit.read(session, about="invoice/inv-1")[-1].action == "write_off_withdrawn"
+    with pytest.raises(Refused, match="was withdrawn before"):
+        approvals.decide(approval_id, ApprovalDecision.APPROVED, replace(ADA, id="another", role=Role.MANAGER), NOW)
+
+
 async def test_on_the_page_an_agent_asks_and_somebody_else_decides(site: Site) -> None:
     site.case()
     headers = {role: from_our_page(sign_in(site.database, role)) for role in (Role.AGENT, Role.MANAGER)}
@@ -126,8 +138,9 @@ async def test_on_the_page_an_agent_asks_and_somebody_else_decides(site: Site) -
     shown = {role: (await site.http.get("/console/approvals", headers=headers[role])).text for role in headers}
     assert all("Asked for by Agent" in text for text in shown.values())
     assert ["/approve" in text for text in shown.values()] == [False, True]
-    assert (await post(f"/{approval_id}/decline", Role.AGENT))[0] == 403
     Users(site.database).set_role("agent@example.com", Role.MANAGER, OPERATOR, datetime.now(UTC))
+    text = (await site.http.get("/console/approvals", headers=headers[Role.AGENT])).text
+    assert ">Withdraw<" in text and "/approve" not in text and ">Decline<" not in text
     own = await post(f"/{approval_id}/approve", Role.AGENT)
     assert own[0] == 403 and "Nobody approves their own request" in own[1]
     assert (await post(f"/{approval_id}/decline", Role.MANAGER))[0] == 303

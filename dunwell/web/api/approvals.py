@@ -53,9 +53,9 @@ async def approve(request: Request, approval_id: str) -> JSONResponse:
     return JSONResponse({"approval_id": approval_id, "invoice_id": invoice_id, "result": told.how.value})
 
 
-@router.post("/{approval_id}/decline", summary="Decline", dependencies=[Depends(allowed(Right.APPROVALS_WRITE))])
+@router.post("/{approval_id}/decline", summary="Decline", dependencies=[Depends(allowed(Right.CASES_WRITE))])
 async def decline(request: Request, approval_id: str) -> JSONResponse:
-    """Nothing is done. 403 for one's own request, unless the house allows that."""
+    """Nothing is done. Whoever asked withdraws the request so; 403 for others without the right to approve."""
     known, principal = service_of(request).approvals, principal_in(request)
     try:
         row = await asyncio.to_thread(
@@ -63,7 +63,7 @@ async def decline(request: Request, approval_id: str) -> JSONResponse:
         )
     except Refused as refused:
         raise _problem(refused) from None
-    return JSONResponse({"approval_id": approval_id, "invoice_id": row.invoice_id, "result": "declined"})
+    return JSONResponse({"approval_id": approval_id, "invoice_id": row.invoice_id, "result": row.decision})
 
 
 def _problem(refused: Refused) -> Problem:

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from dunwell.client.matching import read_amount
+from dunwell.domain.cleaning import printable
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.views.unmatched import one_payment, unmatched
@@ -20,6 +20,7 @@ from dunwell.web.service import service_of
 
 router = APIRouter(prefix="/api/incoming-payments")
 
+_MOST = Decimal(10) ** 15
 _READS, _WRITES = [Depends(allowed(Right.PAYMENTS_READ))], [Depends(allowed(Right.PAYMENTS_WRITE))]
 
 
@@ -103,6 +104,9 @@ def _amount(given: Any) -> Decimal | None:
     if not isinstance(given, str):
         raise Problem(422, 'is not an amount: write it as text such as "1200.00"', "amount")
     try:
-        return read_amount(given)
-    except Refused as refused:
-        raise Problem.of(refused) from None
+        amount = Decimal(given)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or abs(amount) >= _MOST:
+        raise Problem(422, f"{printable(given)!r} is not an amount: write it as 1200.00", "amount")
+    return amount

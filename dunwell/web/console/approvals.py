@@ -25,6 +25,7 @@ _DONE = {
     "asked": "A manager sees it on this page.",
     "approved": "It is approved and done.",
     "declined": "It is declined: nothing is done.",
+    "withdrawn": "The request is withdrawn: nothing is done.",
 }
 
 router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=False)
@@ -68,9 +69,9 @@ async def decide(
     request: Request,
     approval_id: str,
     decision: str,
-    principal: Annotated[Principal, Depends(allowed(Right.APPROVALS_WRITE))],
+    principal: Annotated[Principal, Depends(allowed(Right.CASES_WRITE))],
 ) -> Response:
-    """Approve a request, which has it done, or decline it."""
+    """Approve a request, which has it done, or decline it; whoever asked withdraws it so."""
     service = service_of(request)
     try:
         if decision == "approve":
@@ -79,14 +80,14 @@ async def decide(
             return redirect(HERE, done="approved")
         if decision != "decline":
             raise Problem(404, "There is no such form.")
-        await asyncio.to_thread(
+        row = await asyncio.to_thread(
             service.approvals.decide, approval_id, ApprovalDecision.DECLINED, principal, now(request)
         )
     except NotAllowed as refused:
         return await _shown(request, principal, problem=str(refused), status=403)
     except Refused as refused:
         return await _shown(request, principal, problem=f"{refused.reason}.", status=422)
-    return redirect(HERE, done="declined")
+    return redirect(HERE, done=(row.decision or ApprovalDecision.DECLINED).value)
 
 
 async def _shown(
@@ -98,7 +99,7 @@ async def _shown(
     status: int = 200,
     done: str | None = None,
 ) -> Response:
-    found = await asyncio.to_thread(service_of(request).approvals.waiting)
+    found = await asyncio.to_thread(service_of(request).approvals.waiting_for, principal)
     return page(
         request,
         "approvals.html",

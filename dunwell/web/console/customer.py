@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from dunwell.client import credits
 from dunwell.client.answers import TellOutcome
-from dunwell.client.customers import Changed, Customers
+from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
+from dunwell.domain.channels import AddressKind
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.intake.typed_amounts import typed_amount
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
 from dunwell.store import cases, invoices, links, outbox, timeline
@@ -48,6 +50,8 @@ _PAGE = 200
 """Entries of the timeline on a page that shows all of them."""
 _DONE: Mapping[str, str] = {
     "changed": "Saved. The open cases of this customer know it.",
+    "unreached": "Saved. This contact has no address any more: nothing is sent to them, and calls go to others.",
+    "nobody": "Saved. Nobody of this customer can be reached any more: a task asks for an address.",
     "untold": "Saved. Temporal does not answer just now, so the cases read it at their next step.",
     "credit": "The credit is booked.",
     "credit-sent": "Temporal keeps it, and it is not booked yet: reload in a minute. A refusal is in the timeline.",
@@ -109,11 +113,8 @@ async def change_customer(
 ) -> Response:
     """Pause, resume or correct the customer, or add a contact."""
     form, typed = _form(CUSTOMER_FORMS, action), await read_form(request)
-    facts = await asyncio.to_thread(_customer_facts, service_of(request), customer_id)
+    filled, by = Filled.sent(form, typed), principal.label
     given = {one.name: typed[one.name] for one in form.fields if typed.get(one.name)}
-    if action == "set":
-        given = {name: text for name, text in given.items() if text != (facts[name] or "")}
-    by = principal.label
 
     def act(customers: Customers) -> Changed:
         match action:
@@ -125,9 +126,9 @@ async def change_customer(
                 return customers.add_contact(customer_id, given.pop("role", ""), given, by)
             case "revoke-links":
                 return customers.revoke_links(customer_id, given.get("reason", ""), by)
-        return customers.set_customer(customer_id, given, by)
+        return customers.set_customer(customer_id, _corrected(filled), by, filled.was)
 
-    return await _changed(request, principal, customer_id, Filled(form, typed), act, "")
+    return await _changed(request, principal, customer_id, filled, act, "")
 
 
 @router.post("/contacts/{contact_id}/{action}")
@@ -140,21 +141,19 @@ async def change_contact(
     """Correct, close or open a contact."""
     form, typed = _form(CONTACT_FORMS, action), await read_form(request)
     row = await asyncio.to_thread(_contact, service_of(request), contact_id)
-    given = {name: typed[name] for name in (one.name for one in form.fields) if name in typed}
-    if action == "set":
-        given = {name: text for name, text in given.items() if _lines(text) != (getattr(row, name) or "")}
+    filled = Filled.sent(form, typed)
 
     def act(customers: Customers) -> Changed:
         match action:
             case "close":
-                return customers.close_contact(contact_id, given.get("reason", ""), principal.label)
+                return customers.close_contact(contact_id, typed.get("reason", ""), principal.label)
             case "open":
                 return customers.open_contact(contact_id, principal.label)
             case "revoke-links":
-                return customers.revoke_links_of(contact_id, given.get("reason", ""), principal.label)
-        return customers.set_contact(contact_id, given, principal.label)
+                return customers.revoke_links_of(contact_id, typed.get("reason", ""), principal.label)
+        return customers.set_contact(contact_id, _corrected(filled), principal.label, filled.was)
 
-    return await _changed(request, principal, row.customer_id, Filled(form, typed), act, contact_id)
+    return await _changed(request, principal, row.customer_id, filled, act, contact_id)
 
 
 @router.post("/credits/{invoice_id}/{action}")
@@ -195,9 +194,14 @@ async def _changed(
     """Make the change and tell the cases. about: the contact or credit whose form it is, "" for the customer's."""
     try:
         untold = await change(request, principal, filled.values, act)
+    except ChangedMeanwhile as meanwhile:
+        facts = await asyncio.to_thread(_values, service_of(request), customer_id, about)
+        overtaken = filled.overtaken(meanwhile.now, _texts(facts))
+        return await _shown(request, principal, customer_id, overtaken, about, 409)
     except Refused as refused:
         return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
-    return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else "changed")
+    lost = await asyncio.to_thread(_lost, service_of(request), customer_id, about)
+    return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else lost or "changed")
 
 
 async def _apply(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> TellOutcome:
@@ -208,7 +212,7 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
         with service.database.reading() as session:
             if not taker:
                 raise Refused("to_invoice", "is missing: choose the invoice that it pays")
-            return credits.to_apply(session, invoice_id, taker, typed.get("amount") or None, principal.label, form_id)
+            return credits.to_apply(session, invoice_id, taker, _amount(typed), principal.label, form_id)
 
     content = await asyncio.to_thread(fields)
     await service.connection.ensure()
@@ -220,10 +224,21 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
 
 def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
     with service.database.reading() as session:
-        content = credits.to_return(
-            session, invoice_id, typed.get("amount") or None, principal.label, typed.get(FORM_ID) or None
-        )
+        content = credits.to_return(session, invoice_id, _amount(typed), principal.label, typed.get(FORM_ID) or None)
     credits.give_back(service.database, invoice_id, content, principal)
+
+
+def _corrected(filled: Filled) -> Mapping[str, str]:
+    """Return what somebody changed in a form that corrects. Raises Refused when that is nothing."""
+    if not filled.corrected:
+        raise Refused("form", "Nothing was changed: change a field first.")
+    return filled.corrected
+
+
+def _amount(typed: Mapping[str, str]) -> str | None:
+    """Return the amount that was typed; None for none. Raises Refused for what is no amount."""
+    text = typed.get("amount", "")
+    return str(typed_amount("amount", text)) if text else None
 
 
 def _form(forms: Mapping[str, Form], action: str) -> Form:
@@ -232,9 +247,8 @@ def _form(forms: Mapping[str, Form], action: str) -> Form:
     return forms[action]
 
 
-def _lines(text: str) -> str:
-    """Return text with the line ends of the database; browsers send others."""
-    return text.replace("\r\n", "\n")
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 # What the page shows -------------------------------------------------------------------------------------
@@ -263,8 +277,8 @@ def _filler(filled: Filled | None, about: str, facts: Facts) -> Callable[..., Fi
 
     def fill(kind: str, name: str, of: str = "", values: Mapping[str, Any] | None = None) -> Filled:
         form = {"customer": CUSTOMER_FORMS, "contact": CONTACT_FORMS, "credit": CREDIT_FORMS}[kind][name]
-        known = {key: str(value) for key, value in (values or {}).items() if value is not None}
-        made = filled if filled is not None and filled.form is form and about == of else Filled(form, known)
+        made = filled if filled is not None and filled.form is form and about == of else None
+        made = made or Filled.of(form, _texts(values or {}))
         choices = tuple((one["invoice_id"], f"{one['number']}, {one['amount_due']} open") for one in takers)
         return replace(made, choices={"to_invoice": choices}) if kind == "credit" else made
 
@@ -328,9 +342,22 @@ def _totals(listed: list[Facts]) -> dict[str, Any]:
     return totals
 
 
-def _customer_facts(service: Service, customer_id: str) -> Facts:
+def _lost(service: Service, customer_id: str, contact_id: str) -> str:
+    """Return "unreached" for a contact without any address, "nobody" where no other has one either, else ""."""
     with service.database.reading() as session:
-        return customer_facts(session, customer_id)
+        people = customer_facts(session, customer_id)["contacts"] if contact_id else ()
+    reached = {
+        one["contact_id"] for one in people if one["state"] == "current" and any(one[kind] for kind in AddressKind)
+    }
+    lost = any(one["contact_id"] == contact_id and one["state"] == "current" for one in people)
+    return ("unreached" if reached else "nobody") if lost and contact_id not in reached else ""
+
+
+def _values(service: Service, customer_id: str, contact_id: str) -> Facts:
+    """Return what is known of a contact, or of the customer where contact_id is ""."""
+    with service.database.reading() as session:
+        facts = customer_facts(session, customer_id)
+    return next((one for one in facts["contacts"] if one["contact_id"] == contact_id), facts)
 
 
 def _contact(service: Service, contact_id: str) -> ContactRow:

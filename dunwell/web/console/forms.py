@@ -13,6 +13,7 @@ from dunwell.domain.events import OF_A_TALK
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Head, Role
+from dunwell.intake.typed_amounts import typed_amount
 from dunwell.services.kind_questions import is_kind_question
 from dunwell.services.submissions import Submission
 from dunwell.web.console.formats import plain, sentence
@@ -23,6 +24,8 @@ MOST_INSTALMENTS = 6
 SEEN = "seen"
 """The hidden field with the last timeline entry that the form's page showed."""
 
+_SEEN_VALUE = "was."
+"""Hidden fields of a form that corrects: `was.email` is the e-mail that its page showed."""
 _MOST_NOTE = 4_000
 
 Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note", "lines"]
@@ -47,6 +50,7 @@ class Form:
 
     by     the field that holds who says so; "" where there is none
     grave  it ends the case, or no other form takes it back: shown as such
+    corrects  it shows values that are there already: only those that somebody changes are changed
     """
 
     name: str
@@ -56,6 +60,7 @@ class Form:
     fields: tuple[Field, ...]
     by: str = "by"
     grave: bool = False
+    corrects: bool = False
 
 
 def _choices(words: Sequence[str]) -> Options:
@@ -399,6 +404,7 @@ CUSTOMER_FORMS: Mapping[str, Form] = {
                 Field("time_zone", "Time zone", hint="Such as Europe/Berlin."),
                 Field("kind", "What they are", "choice", options=_choices([kind.value for kind in DebtorKind])),
             ),
+            corrects=True,
         ),
     )
 }
@@ -411,6 +417,7 @@ CONTACT_FORMS: Mapping[str, Form] = {
             "An address that is emptied is taken away.",
             "Save the correction",
             (Field("name", "Name"), *_PLACES),
+            corrects=True,
         ),
         Form(
             "close",
@@ -465,6 +472,7 @@ class Filled:
 
     form_id  new for each page; the same again is the same sending
     seen     the number of the last timeline entry that the page shows
+    was      of a form that corrects: the values that the page showed first
     """
 
     form: Form
@@ -474,6 +482,26 @@ class Filled:
     seen: int = 0
     news: Sequence[Any] = ()
     choices: Mapping[str, Options] = field(default_factory=dict)
+    was: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, form: Form, known: Mapping[str, str]) -> "Filled":
+        """Return a form that shows the values as they are."""
+        was = {one.name: known.get(one.name, "") for one in form.fields} if form.corrects else {}
+        return cls(form, known, was=was)
+
+    @classmethod
+    def sent(cls, form: Form, typed: Mapping[str, str]) -> "Filled":
+        """Return a form as it came in."""
+        names = [one.name for one in form.fields]
+        was = {name: lines(typed[_SEEN_VALUE + name]) for name in names if _SEEN_VALUE + name in typed}
+        return cls(form, typed, was=was)
+
+    @property
+    def corrected(self) -> dict[str, str]:
+        """The values of a form that corrects which differ from those that its page showed."""
+        typed = {one.name: lines(self.values[one.name]) for one in self.form.fields if one.name in self.values}
+        return {name: text for name, text in typed.items() if text != self.was.get(name)}
 
     def value(self, name: str) -> str:
         return self.values.get(name, "")
@@ -491,6 +519,16 @@ class Filled:
         names = {one.name for one in self.form.fields}
         return {name: reason for name, reason in self.errors.items() if name not in names}
 
+    def overtaken(self, changed: Mapping[str, str], now: Mapping[str, str]) -> "Filled":
+        """Return a form that corrects, with what somebody else changed in the same fields meanwhile.
+
+        What was typed stays; what was not touched, and what the form compares with, is as it is `now`.
+        """
+        errors = {name: f"is {value or 'empty'} by now: somebody else changed it" for name, value in changed.items()}
+        return replace(
+            Filled.of(self.form, {**now, **self.corrected}), errors=errors, was=Filled.of(self.form, now).was
+        )
+
     def refused(self, refused: Refused) -> "Filled":
         """Return the form with a refusal beside its field; that of `date` may be `promise.date`."""
         names = [one.name for one in self.form.fields]
@@ -499,23 +537,29 @@ class Filled:
         return replace(self, errors={name: refused.reason})
 
 
+def lines(text: str) -> str:
+    """Return text with the line ends of the database; browsers send others."""
+    return text.replace("\r\n", "\n")
+
+
 def submission_of(request: Request, principal: Principal, typed: Mapping[str, str]) -> Submission:
     """Return which sending of which form this is."""
     said = {name: text for name, text in typed.items() if name not in {FORM_ID, SEEN}}
     return Submission.of(principal.label, form_id_of(typed), request.url.path, said)
 
 
-def content_of(form: Form, typed: Mapping[str, str], zone: str) -> dict[str, Any]:
+def content_of(form: Form, typed: Mapping[str, str], zone: str, digits: int = 2) -> dict[str, Any]:
     """Return the event's content: fields that were filled in, in the shape of the event. Raises Refused.
 
-    zone  the customer's time zone: local times are typed in it
+    zone    the customer's time zone: local times are typed in it
+    digits  the minor units of the currency of the amounts
     """
     content: dict[str, Any] = {}
     for one in form.fields:
         text = typed.get(one.name, "")
         if one.kind == "note" or not text:
             continue
-        _put(content, one.name.split("."), _value(one, text, zone))
+        _put(content, one.name.split("."), _value(one, text, zone, digits))
     if "instalments" in content:
         content["instalments"] = [row for _, row in sorted(content["instalments"].items())]
     return content
@@ -529,9 +573,11 @@ def note_of(typed: Mapping[str, str]) -> str | None:
     return text or None
 
 
-def _value(one: Field, text: str, zone: str) -> Any:
+def _value(one: Field, text: str, zone: str, digits: int) -> Any:
     if one.kind == "check":
         return True
+    if one.kind == "amount":
+        return str(typed_amount(one.name, text, digits))
     if one.kind == "moment":
         try:
             local = datetime.fromisoformat(text)

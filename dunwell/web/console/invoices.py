@@ -17,10 +17,11 @@ from dunwell.client.starting import Start
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.intake.csv_columns import COLUMNS, ColumnMap, read_column_map
+from dunwell.intake.csv_columns import COLUMNS, CUSTOMER_COLUMNS, UNUSED, ColumnMap, read_column_map
 from dunwell.intake.csv_dialect import Dialect, read_dialect
 from dunwell.intake.csv_rows import read_titles
 from dunwell.intake.encoding import decode_table
+from dunwell.intake.invoice_fields import INVOICE
 from dunwell.intake.invoices import InvoiceFile, read_content
 from dunwell.services.opening import foreseen
 from dunwell.store import cases
@@ -35,7 +36,16 @@ router = APIRouter(prefix=f"{PREFIX}/invoices", route_class=ConsoleRoute, includ
 
 _SHOWN = 5
 """Invoices whose steps the preview shows."""
-_MAP = "map."
+_HOLDS, _LEFT_OUT = "holds.", "unused."
+"""Fields of the form: `holds.number` is the title of the column with the number, `unused.3` a column to leave out."""
+
+
+def _of_contact(name: str) -> bool:
+    return name not in INVOICE and name not in CUSTOMER_COLUMNS.values()
+
+
+_FIELDS = tuple(sorted(COLUMNS, key=lambda name: (_of_contact(name), not COLUMNS[name].needed)))
+"""What the columns of a file may hold: what is needed first, the parts of contacts last."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,20 @@ class InvoiceUpload:
     carried: str
     dialect: str
     columns: tuple[str, ...]
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The title of the column that somebody chose for each field."""
+        return {field: title for field, title in self._said if field != UNUSED}
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The titles of the columns that somebody leaves out."""
+        return frozenset(title for field, title in self._said if field == UNUSED)
+
+    @property
+    def _said(self) -> list[tuple[str, str]]:
+        return [(field, title) for title, _, field in (one.rpartition("=") for one in self.columns)]
 
 
 @router.get("")
@@ -69,7 +93,7 @@ async def preview(
     except Refused as refused:
         return page(request, "invoices.html", principal, 422, refusal=f"{refused.field}: {refused.reason}")
     shown = await asyncio.to_thread(_previews, service, file.invoices[:_SHOWN], at)
-    facts = {"upload": upload, "file": file, "shown": shown, "titles": _titles(upload), "columns": sorted(COLUMNS)}
+    facts = {"upload": upload, "file": file, "shown": shown, "titles": _titles(upload), "fields": _FIELDS}
     return page(request, "invoices_preview.html", principal, 422 if file.refusals else 200, **facts)
 
 
@@ -101,9 +125,10 @@ async def _chosen(request: Request) -> InvoiceUpload:
     """Return the file of the form, or the one that the preview's own form carries, with what its columns hold."""
     upload = await read_upload(request, "a CSV or JSON file of invoices", "starter.py start")
     typed = upload.fields
-    titles = sorted((name for name in typed if name.startswith(_MAP)), key=lambda name: (len(name), name))
-    said = [(typed.get(f"title.{name.removeprefix(_MAP)}", ""), typed[name]) for name in titles]
-    columns = tuple(f"{title}={field}" for title, field in said if title and field)
+    said = [(name, title) for name, title in typed.items() if title]
+    holds = [f"{title}={name.removeprefix(_HOLDS)}" for name, title in said if name.startswith(_HOLDS)]
+    unused = [f"{title}={UNUSED}" for name, title in said if name.startswith(_LEFT_OUT)]
+    columns = (*holds, *unused)
     return InvoiceUpload(upload.name, upload.content, upload.carried, typed.get("dialect", ""), columns)
 
 
@@ -117,14 +142,12 @@ def _said(upload: InvoiceUpload) -> tuple[Dialect, ColumnMap]:
     return read_dialect(upload.dialect), read_column_map(upload.columns)
 
 
-def _titles(upload: InvoiceUpload) -> list[tuple[str, str]]:
-    """Return the titles of a CSV file's columns, each with the field that it was said to hold."""
+def _titles(upload: InvoiceUpload) -> list[str]:
+    """Return the titles of the columns of a CSV file; none of another file."""
     if PurePath(upload.name).suffix.lower() not in {".csv", ".txt", ""}:
         return []
     asked, mapped = _said(upload)
-    fields = {column: field for field, column in mapped.columns.items()} | dict.fromkeys(mapped.left_out, "-")
-    decoded = decode_table(upload.content, asked.encoding)
-    return [(title, fields.get(title, "")) for title in read_titles(decoded, asked, mapped)]
+    return list(dict.fromkeys(filter(None, read_titles(decode_table(upload.content, asked.encoding), asked, mapped))))
 
 
 def _previews(service: Service, invoices: Sequence[Invoice], at: datetime) -> list[Facts]:

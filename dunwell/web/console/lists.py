@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.terms import Stage
+from dunwell.intake.typed_amounts import sought_amount
 from dunwell.services import saved_filters
 from dunwell.store.tables import PolicyRow
-from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
+from dunwell.views.search import OPEN, Filters, FoundCase, find_cases, find_customers
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.formats import csv_cell
@@ -52,7 +53,7 @@ def filters_of(
 ) -> Filters:
     """Return the filters of a request. What makes no sense narrows nothing."""
     known = stage if stage == OPEN or stage in set(Stage) else ""
-    return Filters(q.strip(), known, policy.strip(), amount_in(least), amount_in(most), sort)
+    return Filters(q.strip(), known, policy.strip(), sought_amount(least), sought_amount(most), sort)
 
 
 Narrowed = Annotated[Filters, Depends(filters_of)]

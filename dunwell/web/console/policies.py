@@ -23,10 +23,10 @@ from dunwell.intake import place_checks
 from dunwell.intake.policy_files import read_ladder_text, traits_of
 from dunwell.intake.refusals import InvalidValue
 from dunwell.intake.time_zones import zones_of
+from dunwell.intake.typed_amounts import sought_amount
 from dunwell.services.opening import foreseen
 from dunwell.store.tables import CaseRow, InvoiceRow
 from dunwell.views.ladder_picture import picture
-from dunwell.views.search import amount_in
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
@@ -81,7 +81,7 @@ async def policy(
     wrong += [] if day or not due else ["The day is none: write it as 2027-04-12."]
     wrong += [] if zone else ["The country is none that is known: write two letters, such as DE."]
     day = day or at.date() + timedelta(days=14)
-    owed = amount_in(amount) or _AMOUNT
+    owed = sought_amount(amount) or _AMOUNT
     lines = await asyncio.to_thread(_sample, service, ladder, day, country.upper(), zone, owed, at) if zone else ()
     facts = {
         "ladder": ladder,

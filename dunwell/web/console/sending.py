@@ -78,7 +78,7 @@ async def send(
     if known.news and not known.repeated:
         raise Overtaken(replace(filled, news=known.news, seen=known.last))
     try:
-        content = content_of(form, typed, known.zone) | dict(fixed or {})
+        content = content_of(form, typed, known.zone, known.digits) | dict(fixed or {})
         if form.by:
             content[form.by] = principal.label
         if form.name == "payment_received":

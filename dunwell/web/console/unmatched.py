@@ -9,11 +9,12 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from dunwell.client.matching import Matching, read_amount
+from dunwell.client.matching import Matching
 from dunwell.client.server import ServerAway
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.intake.typed_amounts import typed_amount
 from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import lately_decided, unmatched
@@ -158,5 +159,5 @@ def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:
         if not invoice_id and amount:
             raise Refused("invoices", f"name the invoice for the {amount[:20]}")
         if invoice_id:
-            shares.append((invoice_id, read_amount(amount) if amount else None))
+            shares.append((invoice_id, typed_amount("amount", amount) if amount else None))
     return shares

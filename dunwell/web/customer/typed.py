@@ -18,8 +18,9 @@ from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.intake import address_checks, text_checks
 from dunwell.intake.file_kinds import MOST_BYTES, FileKind, kind_of
-from dunwell.intake.numbers_and_dates import Decimals, amount_by
+from dunwell.intake.numbers_and_dates import Decimals
 from dunwell.intake.refusals import InvalidValue
+from dunwell.intake.typed_amounts import readings
 from dunwell.web.request_body import Problem, read_body
 
 MOST_TEXT = 2_000
@@ -30,8 +31,6 @@ _MOST_FORM = MOST_BYTES + 200_000
 """Of a whole form: a file, and what stands around it."""
 _FIELDS = 30
 _FORM_ID = re.compile(r"[0-9a-f]{32}")
-_CURRENCY = re.compile(r"^[^\d.,-]+|[^\d.,-]+$", re.ASCII)
-"""A sign or code of a currency before or behind an amount."""
 _EXAMPLES = {"email": "name@example.com", "phone": "+34 600 123 456"}
 
 
@@ -137,13 +136,16 @@ class Reader:
 
     def amount(self, name: str, digits: int) -> Decimal | None:
         """An amount as people of this language write it; None for none."""
-        typed = _CURRENCY.sub("", self.typed(name)).strip()
         if not self.typed(name):
             return None
         comma = self.locale.number_symbols["latn"]["decimal"] == ","
         ways = (Decimals.COMMA, Decimals.POINT) if comma else (Decimals.POINT, Decimals.COMMA)
-        read = [one for way in ways if (one := amount_by(way, typed)) is not None and one > 0]
-        exact = (exact_amount(one, digits) for one in read if not looks_like_thousands(one, digits))
+        read = readings(self.typed(name))
+        exact = (
+            exact_amount(read[way], digits)
+            for way in ways
+            if way in read and read[way] > 0 and not looks_like_thousands(read[way], digits)
+        )
         found = next((one for one in exact if one is not None), None)
         if found is None:
             self.bad(name, "bad_amount", example="1200,50" if comma else "1200.50")

@@ -463,9 +463,8 @@ N-2;N/2;nord;Nordwind KG;DE;Ida Nord;ida@nordwind.example;-5,00;EUR;01.03.2027;3
 async def test_a_file_is_read_then_mapped_then_started(http: httpx.AsyncClient, site: Site) -> None:
     first = await http.post("/console/invoices/preview", files={"file": ("märz.csv", _FILE.encode())})
     assert first.status_code == 422 and "Missing: &#39;amount&#39;" in first.text and not site.engine.started
-    places = [int(number) for number in re.findall(r'name="map\.(\d+)"', first.text)]
-    title = {n: re.search(rf'name="title\.{n}" value="([^"]*)"', first.text)[1] for n in places}  # type: ignore[index]
-    mapped = _fields(first.text) | {f"map.{n}": "amount" if title[n] == "Summe" else "" for n in places}
+    assert "<option>Summe</option>" in first.text.partition('name="holds.amount"')[2].partition("</select>")[0]
+    mapped = _fields(first.text) | {"holds.amount": "Summe"}
     second = await http.post("/console/invoices/preview", data=mapped)
     assert "1 invoice can be started" in second.text and "1,200.50 EUR" in second.text
     assert "semicolon" in second.text and "-5,00" in second.text and "1 problem" in second.text
@@ -474,6 +473,24 @@ async def test_a_file_is_read_then_mapped_then_started(http: httpx.AsyncClient, 
     assert answer.status_code == 200 and "<b>1</b> started" in answer.text
     assert site.engine.started == ["N-1"]
     assert "Nordwind KG" in (await http.get("/console/cases?q=N/1")).text
+
+
+async def test_one_column_is_id_and_number_and_lines_around_the_table_are_said(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    table = _FILE.replace("invoice_id;number", "mark;Rechnung")
+    text = f"Offene Posten Liste zum 24.03.2027\n{table}Summe;;;;;;;1.195,50;;;"
+    first = await http.post("/console/invoices/preview", files={"file": ("op.csv", text.encode())})
+    second = await http.post(
+        "/console/invoices/preview",
+        data=_fields(first.text) | {"holds.amount": "Summe", "holds.number": "Rechnung", "unused.0": "mark"},
+    )
+    assert "1 invoice can be started, 2 problems" in second.text and "1 line above the titles" in second.text
+    assert "Looks like the total of the list" in second.text
+    assert "Ids are made from the numbers, as N-1 from N/1." in second.text
+    start = hidden(second.text, "/console/invoices/start")
+    assert "<b>1</b> started" in (await http.post("/console/invoices/start", data=start)).text
+    assert site.engine.started == ["N-1"]
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dunwell.domain.terms import TaskKind
 from dunwell.services.approvals import Approvals
 from dunwell.services.users import Users
 from dunwell.store import tasks
-from dunwell.store.tables import ApprovalRow, Base, MessageRow, SessionRow
+from dunwell.store.tables import ApprovalRow, Base, ContactRow, CustomerRow, MessageRow, SessionRow
 from tests.web.console.conftest import Site
 from tests.web.console.test_console_pages import CHASED, PAUSED, hidden
 from tests.web.console.town import NOW
@@ -220,3 +220,54 @@ async def test_forms_of_two_clerks_at_the_same_moment_are_both_answered(http: ht
     answers = await asyncio.gather(*(http.post(one.action, data=one.fields) for one in forms))
     assert {one.status_code for one in answers} <= {303, 409}
     assert sum(one.status_code == 303 for one in answers) == len(site.engine.told)
+
+
+# Corrections ---------------------------------------------------------------------------------------------
+
+
+async def test_a_second_clerk_changes_only_what_they_changed(http: httpx.AsyncClient, site: Site) -> None:
+    """The page of the second clerk is older than what the first one saved."""
+    first = {CONTACT: {"email": "new@lindenhof.example"}, CUSTOMER: {"language": "fr"}}
+    second = {CONTACT: {"phone": "+493023125499"}, CUSTOMER: {"name": "Lindenhof AG"}}
+    opened_forms = [
+        (base, await _fields(http, f"{base}/set") | typed[base]) for typed in (first, second) for base in typed
+    ]
+    for base, fields in opened_forms:
+        answer = await http.post(f"{base}/set", data=fields)
+        assert answer.status_code == 303, problems([answer])
+    with site.database.reading() as session:
+        contact, customer = session.get(ContactRow, "lindenhof.executive.1"), session.get(CustomerRow, "lindenhof")
+        assert contact is not None and customer is not None
+        assert (contact.email, contact.phone) == ("new@lindenhof.example", "+493023125499")
+        assert (customer.language, customer.name) == ("fr", "Lindenhof AG")
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "first", "second"),
+    [(CONTACT, "email", "new@lindenhof.example", "other@lindenhof.example"), (CUSTOMER, "name", "One AG", "Two AG")],
+)
+async def test_two_clerks_who_correct_one_field_are_told(
+    http: httpx.AsyncClient, base: str, field: str, first: str, second: str
+) -> None:
+    form = f"{base}/set"
+    one, two = [await _fields(http, form) for _ in range(2)]
+    assert (await http.post(form, data=one | {field: first})).status_code == 303
+    answer = await http.post(form, data=two | {field: second})
+    assert answer.status_code == 409 and f"is {first} by now: somebody else changed it" in unescape(answer.text)
+    again = _shown(answer.text, form)
+    assert again[field] == second and again[f"was.{field}"] == first
+    assert (await http.post(form, data=again)).status_code == 303
+    assert (await _fields(http, form))[field] == second
+
+
+async def _fields(http: httpx.AsyncClient, form: str) -> dict[str, str]:
+    return _shown((await http.get(CUSTOMER)).text, form)
+
+
+def _shown(text: str, form: str) -> dict[str, str]:
+    """The fields of the form with this action, as a browser would send them untouched."""
+    part = text.partition(f'action="{form}"')[2].partition("</form>")[0]
+    inputs = dict(re.findall(r'<input[^>]* name="([\w.]+)" value="([^"]*)"', part))
+    areas = dict(re.findall(r'<textarea[^>]* name="([\w.]+)"[^>]*>([^<]*)</textarea>', part))
+    chosen = dict(re.findall(r'<select[^>]* name="([\w.]+)".*?<option value="([^"]*)" selected', part, re.DOTALL))
+    return {name: unescape(value).replace("\n", "\r\n") for name, value in (inputs | areas | chosen).items()}
