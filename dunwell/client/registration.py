@@ -113,6 +113,16 @@ class Registrar:
         _check_steps(invoice, self._ladders[name])
         return self._ladders[name]
 
+    def language(self, invoice: Invoice) -> str:
+        """The language of messages about an invoice: as its record says or as known, else by the country."""
+        given = invoice.customer
+        if given.language != UNDETERMINED:
+            return given.language
+        with self._deps.database.reading() as session:
+            known = invoices.find_customers(session, [given.customer_id]).get(given.customer_id)
+        spoken = self._deps.catalogue.spoken
+        return known.language if known else spoken(*languages_for(given), self.ladder(invoice).language)
+
     def other_language(self, invoice: Invoice) -> str | None:
         """What to tell people when no messages are in the customer's language; None where there are."""
         return missing(invoice.customer, self.ladder(invoice).language, self._deps.catalogue.spoken)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -100,7 +101,10 @@ def _with_ladders(deps: Dependencies, lines: Sequence[Line]) -> list[Line]:
 def _with_ladder(registrar: Registrar, line: Line) -> Line:
     try:
         if line.invoice is not None:
-            registrar.ladder(line.invoice)
+            invoice, ladder = line.invoice, registrar.ladder(line.invoice)
+            customer = invoice.customer.model_copy(update={"language": registrar.language(invoice)})
+            shown = invoice.model_copy(update={"policy": ladder.name, "customer": customer})
+            return replace(line, invoice=shown)
     except Refused as refused:
         return Line(line.billed, line.number, Kind.REFUSED, str(refused), reminds=line.reminds)
     return line
@@ -123,7 +127,7 @@ def _row(line: Line) -> tuple[str, ...]:
         str(invoice.due_on),
         f"{open_} {invoice.currency}",
         customer.name,
-        "" if customer.language == "und" else customer.language,
+        customer.language,
         invoice.policy or "",
         "",
     )

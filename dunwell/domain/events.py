@@ -142,6 +142,12 @@ Code = Annotated[
     ),
 ]
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
+_REASON = Spelled(
+    r"[A-Za-z0-9_-]{1,60}",
+    "must be a short code, such as hardship: 1 to 60 letters A to Z, digits, - and _; free words belong in a note",
+)
+Reason = Annotated[str, Field(strict=True), AfterValidator(_no_phone_number), _REASON]
+"""Why something was done, as a short code: names and illnesses have no place in the history."""
 Spoken = Annotated[Code, AfterValidator(_no_phone_number)]
 """The same where people write by hand: there a phone number may slip in, while ids of payments are long numbers."""
 OF_LINK = "link of "
@@ -274,7 +280,7 @@ class PromiseToPay(Value):
 class DisputeOpened(Value):
     """`amount` None disputes the whole invoice."""
 
-    reason: Spoken
+    reason: Reason
     opened_by: Person
     amount: Amount | None = None
     ref: Code | None = None
@@ -308,7 +314,7 @@ class Pause(Value):
     scope: "customer" says that the whole customer rests; it does not end by resuming this invoice.
     """
 
-    reason: Spoken
+    reason: Reason
     by: Spoken
     until: Day | None = None
     scope: Literal["customer"] | None = None
@@ -362,7 +368,7 @@ class CallOutcome(Value):
     outcome: CallResult
     by: Spoken
     promise: CallPromise | None = None
-    reason_code: Spoken | None = None
+    reason_code: Reason | None = None
     call_back_at: Moment | None = None
 
 
@@ -373,12 +379,12 @@ class InvoiceAmended(Value):
 
 
 class WriteOff(Value):
-    reason: Spoken
+    reason: Reason
     by: Spoken
 
 
 class Cancel(Value):
-    reason: Spoken
+    reason: Reason
     by: Spoken
 
 
@@ -538,6 +544,14 @@ MONEY = frozenset({"payment_received", "credit_applied", "payment_reversed"})
 
 PERSONAL_DECISIONS = frozenset(EVENTS) - {"reply_received", "delivery_report", "contacts_changed"}
 """What a person does and wants an answer to: these are updates too."""
+
+
+def check_reason(reason: str) -> None:
+    """Raise Refused for a reason that is no short code."""
+    try:
+        _REASON.check(_no_phone_number(reason))
+    except ValueError as error:
+        raise Refused("reason", str(error)) from None
 
 
 def parse_event(name: str, arguments: list[object]) -> Event:

@@ -56,9 +56,9 @@ def read_csv_statement(content: bytes, layout: StatementLayout) -> StatementFile
     rows = list(_rows(found, text, layout))
     if not decoded.sure:
         if other_encoding((" ".join(" ".join(cells) for cells in row.cells.values()), "") for row in rows):
-            raise StatementError("is not UTF-8, and its encoding is in doubt: say it with --dialect, such as cp850")
+            raise StatementError("is not UTF-8, and its encoding is in doubt: name it in the layout, such as cp850")
         found.remarks.append(
-            f"letters read as {decoded.encoding}; where that is wrong, say the encoding with --dialect"
+            f"letters read as {decoded.encoding}; where that is wrong, name the encoding in the layout"
         )
     way = _way(rows, layout)
     told = [(row, entry) for row in rows if (entry := _entry(found, row, layout, way)) is not None]
@@ -115,8 +115,10 @@ def _way(rows: Sequence[_Row], layout: StatementLayout) -> _Way:
     for choice, what, kinds in ((decimals, "amounts", Decimals), (days, "days", Days)):
         if choice.kind is None and choice.unclear:
             where, cell = choice.unclear
-            either = " or ".join(f"--dialect {kind}" for kind in kinds)
-            raise StatementError(f"can be read in two ways: its {what}, as {cell!r} in {where}; say {either}")
+            either = " or ".join(kinds)
+            raise StatementError(
+                f"can be read in two ways: its {what}, as {cell!r} in {where}; name {either} in the layout"
+            )
         if not choice.sure:
             raise StatementError(f"writes its {what} in two ways: get the file from the bank anew")
     return _Way(decimals.kind or Decimals.POINT, days.kind)

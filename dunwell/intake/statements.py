@@ -31,5 +31,6 @@ def read_statement(content: bytes, layout: StatementLayout | None = None) -> Sta
     if _SWIFT.search(content.replace(b"\r", b"\n")):
         return read_swift(content)
     raise StatementError(
-        "is none of camt.052, camt.053, camt.054, MT940, MT942 or OFX; for a CSV file, --layout says how it is read"
+        "is none of camt.052, camt.053, camt.054, MT940, MT942 or OFX; for a CSV file, choose the layout of its bank "
+        "(--layout)"
     )

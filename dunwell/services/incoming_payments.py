@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.events import check_reason
 from dunwell.domain.incoming import Incoming, ProposalState, no_payment, said_of_set_aside, said_of_taking_up
 from dunwell.domain.keys import TaskId
 from dunwell.domain.matching import Match, Part, Proposal, Rule, match, why_stale
@@ -261,8 +262,9 @@ class IncomingPayments:
             _audit(session, principal, row, "match_undone", now, {"invoices": [one.invoice_id for one in standing]})
 
     def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
-        """Note that the payment is for no invoice, such as interest of the bank. Raises Refused."""
+        """Note that the payment is for no invoice, for a reason such as bank-interest. Raises Refused."""
         principal.check(Right.PAYMENTS_WRITE)
+        check_reason(reason)
         with self._deciding(entry_id, now) as session:
             row = _waiting(session, entry_id)
             _let_lapse(session, entry_id)

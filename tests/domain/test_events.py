@@ -149,7 +149,7 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
         ("resume", {"by": 7}, "by", "must be text"),
         ("resume", {"by": None}, "by", "must be text"),
         ("resume", {"by": "\ud800"}, "by", ""),
-        ("pause", {"reason": "she said: “I'll pay”"}, "reason", "must be a role"),
+        ("pause", {"reason": "she said: “I'll pay”"}, "reason", "must be a short code"),
         ("call_outcome", {"task_id": "t 1"}, "task_id", "is no id of a task"),
         # words outside the list
         ("dispute_resolved", {"outcome": "won"}, "outcome", "upheld"),
@@ -221,7 +221,8 @@ def test_a_malformed_field_is_named_with_its_reason(
 )
 def test_no_phone_number_where_people_write(name: str, field: str, value: str, refused: bool) -> None:
     if not refused:
-        assert getattr(parse_event(name, [GOOD[name] | {field: value}]), field) == value
+        given = value.replace(" ", "-") if field.startswith("reason") else value
+        assert getattr(parse_event(name, [GOOD[name] | {field: given}]), field) == given
         return
     with pytest.raises(Refused, match="what may be a phone number") as said:
         parse_event(name, [GOOD[name] | {field: value}])
@@ -352,3 +353,12 @@ def test_e1_a_field_that_is_none_is_told_the_nearest() -> None:
 def test_e2_an_amendment_to_nothing_names_cancel(amount: str) -> None:
     with pytest.raises(Refused, match=r"amount: must be above zero: .* ended with cancel"):
         parse_event("invoice_amended", [{"amount": amount, "by": "billing"}])
+
+
+@pytest.mark.parametrize("reason", ["sick leave of Mr X", "bank interest ä", "a.b", "", "x" * 61])
+@pytest.mark.parametrize("event", ["pause", "write_off", "cancel", "dispute_opened"])
+def test_a_reason_is_a_short_code(event: str, reason: str) -> None:
+    by = "opened_by" if event == "dispute_opened" else "by"
+    with pytest.raises(Refused, match="must be a short code"):
+        parse_event(event, [{"reason": reason, by: "agent-7"}])
+    parse_event(event, [{"reason": "sick-leave_2", by: "agent-7"}])

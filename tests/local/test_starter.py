@@ -770,7 +770,7 @@ def test_only_a_letter_can_be_posted(here: Place, run: Run, arguments: tuple[str
         ),
         (("promise", "{}", "soon"), "date: 'soon' is not a date: use YYYY-MM-DD"),
         (("resolve-dispute", "{}", "won"), "outcome: 'won' must be 'upheld', 'rejected' or 'adjusted'"),
-        (("pause", "{}", "--reason", "ask ada@x.example"), "reason: 'ask ada@x.example' must be a role, an id or a"),
+        (("pause", "{}", "--reason", "ask ada@x.example"), "reason: 'ask ada@x.example' must be a short code"),
     ],
 )
 def test_e2_a_refused_value_is_shown_with_what_to_write(

@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from dunwell.client.billing import Billing
 from dunwell.client.cases import Cases
 from dunwell.gateways.stripe.objects import event_of
+from dunwell.intake.policy_files import DEFAULT_LADDER
 from dunwell.services.billing_inbox import BillingInbox
 from dunwell.store.database import Database
 from tests.builders import sample_deps
@@ -51,6 +52,7 @@ def test_forty_open_invoices_are_connected(here: Place, run: Run, stripe: Stripe
     )
     assert "remind the customers of 1 invoices (ABCD-0003)" in shown.err
     assert any("ABCD-0007" in line and "customer.time_zone" in line for line in shown.out.splitlines())
+    assert any("ABCD-0001" in line and " de " in line and DEFAULT_LADDER in line for line in shown.out.splitlines())
     first = run("stripe", "backfill")
     assert first.code == 1
     assert first.out.splitlines()[-1] == "38 started, 0 already known, 1 left to the billing system, 1 refused"

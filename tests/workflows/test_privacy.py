@@ -37,7 +37,7 @@ async def test_no_personal_data_in_history_memo_or_search_attributes(harness: Ca
     await harness.pass_time(days=10)
     await harness.tell("promise_to_pay", date=await today(harness, 4), promised_by="accounts_payable")
     await harness.pass_time(days=20)
-    await harness.tell("dispute_opened", reason="late delivery", opened_by="caller@acme.example")
+    await harness.tell("dispute_opened", reason="late-delivery", opened_by="caller@acme.example")
     await pay(harness)
     await harness.case.result()
 

@@ -13,7 +13,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.services.submissions import AlreadyDone
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
-from dunwell.web.console.forms import submission_of
+from dunwell.web.console.forms import code_typed, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
 from dunwell.web.posted_form import read_form
 from dunwell.web.repetition import answered_once
@@ -46,7 +46,7 @@ async def show(
 async def ask(request: Request, principal: Annotated[Principal, Depends(allowed(Right.CASES_WRITE))]) -> Response:
     """Ask for a write-off."""
     typed, known = await read_form(request), service_of(request).approvals
-    content = {"reason": typed.get("reason", "")}
+    content = {"reason": code_typed(typed.get("reason", ""))}
     try:
         await asyncio.to_thread(
             known.request,

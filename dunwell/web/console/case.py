@@ -15,6 +15,7 @@ from dunwell.client.status import Known, copied_status
 from dunwell.domain import grace
 from dunwell.domain.case import Case
 from dunwell.domain.evidence import verify
+from dunwell.domain.next_action import CALL_OVER
 from dunwell.domain.payment_reference import grouped
 from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
@@ -35,6 +36,7 @@ from dunwell.views.case_ladder import LadderStep, Place, ladder_of
 from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.evidence import as_text, gather
+from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
 from dunwell.views.notes import notes_about
 from dunwell.views.replies import replies_of
@@ -211,13 +213,20 @@ async def _known(service: Service, invoice_id: str) -> Known:
         return await asyncio.to_thread(copied_status, service.database, invoice_id)
 
 
+def _asked_call(status: Status, listed: list[Facts]) -> Facts | None:
+    """Return the task of the call for which the case waits; None where it waits for none."""
+    if status.next_action is None or status.next_action.step != CALL_OVER:
+        return None
+    return next((one for one in listed if one["requested"]), None)
+
+
 def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
     invoice_id = status.invoice_id
     with service.database.reading() as session:
         _, case = _case(session, invoice_id)
         invoice = find_invoice(session, invoice_id)
         customer = invoices.customer_row(session, invoice.customer_id)
-        steps = _steps(service, session, case, at)
+        steps, listed = _steps(service, session, case, at), work_of(session, [invoice_id])
         return {
             "status": status,
             "case": case,
@@ -230,7 +239,8 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "versions": other_versions(service, session, case.policy) if case.ended is None else (),
             "picture": case_picture(steps, case.due_on, at, customer.time_zone) if steps else "",
             "standstill": standstills.in_force(session),
-            "tasks": work_of(session, [invoice_id]),
+            "tasks": listed,
+            "asked_call": _asked_call(status, listed),
             "messages": outbox.of_invoice(session, invoice_id)[::-1],
             "files": sent_files.of_invoice(session, invoice_id),
             "payers": payers.of_invoice(session, invoice_id),

@@ -35,6 +35,7 @@ from dunwell.web.console.forms import (
     CUSTOMER_FORMS,
     Filled,
     Form,
+    code_typed,
 )
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, page, redirect
 from dunwell.web.posted_form import FORM_ID, read_form
@@ -119,13 +120,13 @@ async def change_customer(
     def act(customers: Customers) -> Changed:
         match action:
             case "pause":
-                return customers.pause(customer_id, given.get("reason", ""), by, given.get("until"))
+                return customers.pause(customer_id, code_typed(given.get("reason", "")), by, given.get("until"))
             case "resume":
                 return customers.resume(customer_id, by)
             case "contacts":
                 return customers.add_contact(customer_id, given.pop("role", ""), given, by)
             case "revoke-links":
-                return customers.revoke_links(customer_id, given.get("reason", ""), by)
+                return customers.revoke_links(customer_id, code_typed(given.get("reason", "")), by)
         return customers.set_customer(customer_id, _corrected(filled), by, filled.was)
 
     return await _changed(request, principal, customer_id, filled, act, "")
@@ -146,11 +147,11 @@ async def change_contact(
     def act(customers: Customers) -> Changed:
         match action:
             case "close":
-                return customers.close_contact(contact_id, typed.get("reason", ""), principal.label)
+                return customers.close_contact(contact_id, code_typed(typed.get("reason", "")), principal.label)
             case "open":
                 return customers.open_contact(contact_id, principal.label)
             case "revoke-links":
-                return customers.revoke_links_of(contact_id, typed.get("reason", ""), principal.label)
+                return customers.revoke_links_of(contact_id, code_typed(typed.get("reason", "")), principal.label)
         return customers.set_contact(contact_id, _corrected(filled), principal.label, filled.was)
 
     return await _changed(request, principal, row.customer_id, filled, act, contact_id)

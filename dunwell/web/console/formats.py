@@ -1,14 +1,17 @@
 """How the console shows amounts, dates and words: the filters of its templates."""
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dunwell.domain.keys import StepId
 from dunwell.services.statements import Verdict
+from dunwell.web.console.wording import in_console
 
+_UTC_TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC")
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 _WORDS: Mapping[str, str] = {"account_manager": "our account manager"}
@@ -49,6 +52,15 @@ def moment(value: datetime | None, zone: str = "UTC") -> str:
         return "–"
     local = value.astimezone(ZoneInfo(zone))
     return f"{day(local.date())}, {local:%H:%M}"
+
+
+def local_times(text: str, zone: str) -> str:
+    """Return a reason with its times, which are written in UTC, in local time."""
+
+    def local(found: re.Match[str]) -> str:
+        return moment(datetime.fromisoformat(found[1]).replace(tzinfo=UTC), zone)
+
+    return _UTC_TIME.sub(local, text)
 
 
 def clock(value: datetime, zone: str) -> str:
@@ -112,11 +124,13 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "day": day,
     "moment": moment,
     "clock": clock,
+    "local_times": local_times,
     "place": place,
     "distance": distance,
     "plain": plain,
     "sentence": sentence,
     "count": count,
+    "in_console": in_console,
     "step": step,
     "verdict": verdict,
 }

@@ -28,7 +28,7 @@ _SEEN_VALUE = "was."
 """Hidden fields of a form that corrects: `was.email` is the e-mail that its page showed."""
 _MOST_NOTE = 4_000
 
-Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note", "lines"]
+Kind = Literal["text", "code", "amount", "date", "moment", "choice", "check", "note", "lines"]
 Options = tuple[tuple[str, str], ...]
 
 
@@ -71,7 +71,15 @@ _DEBTORS = _choices([role.value for role in Role if role is not Role.ACCOUNT_MAN
 _WHO = Field("promised_by", "Who promised", "choice", "Their role; names stay in the note.", True, _DEBTORS)
 _VIA = Field("via", "How", "choice", options=_choices(("phone", "e-mail", "letter", "meeting")))
 _NOTE = Field("note", "Note", "note", "Free words, for colleagues. They stay in the database.")
-_REASON = "A short code, such as hardship. Free words belong in the note."
+_REASON = "A short code, such as hardship; spaces become hyphens. Free words belong in the note."
+
+
+def _code(example: str) -> Field:
+    """Return the field of a reason."""
+    return Field(
+        "reason", "Reason", "code", f"A short code, such as {example}; spaces become hyphens.", required=True
+    )
+
 
 _PROMISE = Form(
     "promise_to_pay",
@@ -143,7 +151,7 @@ _DISPUTE = Form(
     "What is disputed is not asked for until the dispute is resolved.",
     "Record the dispute",
     (
-        Field("reason", "Reason", hint="A short code, such as wrong-quantity.", required=True),
+        _code("wrong-quantity"),
         Field("amount", "Disputed amount", "amount", "Empty: the whole invoice."),
         Field("opened_by", "Who disputes it", "choice", required=True, options=_DEBTORS),
         _NOTE,
@@ -178,7 +186,7 @@ _PAUSE = Form(
     "Nothing is asked for until then. Payments still count.",
     "Pause this case",
     (
-        Field("reason", "Reason", hint=_REASON, required=True),
+        Field("reason", "Reason", "code", _REASON, required=True),
         Field("until", "Until", "date", "Empty: until somebody resumes it."),
         _NOTE,
     ),
@@ -236,7 +244,10 @@ _WRITE_OFF = Form(
     "Write off",
     "Ends the case and releases its holds. A payment still counts as a recovery.",
     "Write it off",
-    (Field("reason", "Reason", hint="A short code, such as insolvent.", required=True), _NOTE),
+    (
+        _code("insolvent"),
+        _NOTE,
+    ),
     grave=True,
 )
 _CANCEL = Form(
@@ -244,7 +255,10 @@ _CANCEL = Form(
     "Cancel the invoice",
     "The invoice is no longer valid: nothing is owed, and what was paid becomes credit.",
     "Cancel the invoice",
-    (Field("reason", "Reason", hint="A short code, such as duplicate.", required=True), _NOTE),
+    (
+        _code("duplicate"),
+        _NOTE,
+    ),
     grave=True,
 )
 
@@ -297,7 +311,7 @@ _TALK = Form(
         Field("promise.date", "They pay on", "date"),
         Field("promise.amount", "Amount", "amount", "Empty: all that is open."),
         Field("call_back_at", "Call back at", "moment", "The customer's local time."),
-        Field("reason_code", "Reason", hint="A short code, such as wrong-quantity."),
+        Field("reason_code", "Reason", "code", "A short code, such as wrong-quantity; spaces become hyphens."),
         _NOTE,
     ),
 )
@@ -314,7 +328,7 @@ _APPROVAL = Form(
             required=True,
             options=(("approved", "Approve: the step is done"), ("declined", "Decline: the step is left out")),
         ),
-        Field("reason_code", "Reason", hint=_REASON),
+        Field("reason_code", "Reason", "code", _REASON),
         _NOTE,
     ),
 )
@@ -369,7 +383,7 @@ CUSTOMER_FORMS: Mapping[str, Form] = {
             "All open invoices rest, and those still to come. Payments still count.",
             "Pause the customer",
             (
-                Field("reason", "Reason", hint=_REASON, required=True),
+                Field("reason", "Reason", "code", _REASON, required=True),
                 Field("until", "Until", "date", "Empty: until somebody resumes."),
             ),
         ),
@@ -378,7 +392,7 @@ CUSTOMER_FORMS: Mapping[str, Form] = {
             "Revoke the links of this customer",
             "Links in messages already sent open nothing any more. Later messages have links of their own.",
             "Revoke the links",
-            (Field("reason", "Reason", hint=_REASON, required=True),),
+            (Field("reason", "Reason", "code", _REASON, required=True),),
         ),
         Form("resume", "Resume this customer", "An invoice that was paused by itself stays paused.", "Resume", ()),
         Form(
@@ -424,14 +438,30 @@ CONTACT_FORMS: Mapping[str, Form] = {
             "Do not write any more",
             "Whatever records say, until somebody opens it again.",
             "Close the contact",
-            (Field("reason", "Reason", hint="A short code, such as left-company.", required=True),),
+            (
+                Field(
+                    "reason",
+                    "Reason",
+                    "code",
+                    "A short code, such as left-company; spaces become hyphens.",
+                    required=True,
+                ),
+            ),
         ),
         Form(
             "revoke-links",
             "Revoke their links",
             "Links in messages already sent to them open nothing any more. Later messages have links of their own.",
             "Revoke the links",
-            (Field("reason", "Reason", hint="A short code, such as forwarded.", required=True),),
+            (
+                Field(
+                    "reason",
+                    "Reason",
+                    "code",
+                    "A short code, such as forwarded; spaces become hyphens.",
+                    required=True,
+                ),
+            ),
         ),
         Form(
             "open",
@@ -537,6 +567,11 @@ class Filled:
         return replace(self, errors={name: refused.reason})
 
 
+def code_typed(text: str) -> str:
+    """Return a short code as it was typed, with hyphens in place of spaces."""
+    return "-".join(text.split())
+
+
 def lines(text: str) -> str:
     """Return text with the line ends of the database; browsers send others."""
     return text.replace("\r\n", "\n")
@@ -576,6 +611,8 @@ def note_of(typed: Mapping[str, str]) -> str | None:
 def _value(one: Field, text: str, zone: str, digits: int) -> Any:
     if one.kind == "check":
         return True
+    if one.kind == "code":
+        return code_typed(text)
     if one.kind == "amount":
         return str(typed_amount(one.name, text, digits))
     if one.kind == "moment":

@@ -20,7 +20,7 @@ from dunwell.views.facts import Facts
 from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
-from dunwell.web.console.forms import submission_of
+from dunwell.web.console.forms import code_typed, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
 from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem
@@ -84,7 +84,7 @@ async def undo(request: Request, entry_id: str, principal: Writes) -> Response:
 async def aside(request: Request, entry_id: str, principal: Writes) -> Response:
     """Note that the payment is for no invoice."""
     typed = await read_form(request)
-    reason = typed.get("reason", "")
+    reason = code_typed(typed.get("reason", ""))
     return await _decided(
         request, principal, "aside", entry_id, typed, lambda to: to.set_aside(entry_id, reason, principal)
     )

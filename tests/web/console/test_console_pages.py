@@ -475,6 +475,16 @@ async def test_a_file_is_read_then_mapped_then_started(http: httpx.AsyncClient, 
     assert "Nordwind KG" in (await http.get("/console/cases?q=N/1")).text
 
 
+async def test_a_call_that_they_asked_for_stands_with_its_hour(http: httpx.AsyncClient, site: Site) -> None:
+    case = f"/console/cases/{CHASED}"
+    assert (
+        await _fill(http, case, f"{case}/call_requested", by="executive", at="2027-03-25T10:30")
+    ).status_code == 303
+    text = (await http.get(case)).text
+    coming = text.partition("What comes next")[2].partition("</section>")[0]
+    assert "<strong>Call</strong>" in coming and "Thu 25 Mar 2027, 10:30" in coming and ", 00:00" not in coming
+
+
 async def test_one_column_is_id_and_number_and_lines_around_the_table_are_said(
     http: httpx.AsyncClient, site: Site
 ) -> None:
