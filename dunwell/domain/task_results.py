@@ -72,7 +72,7 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
     agreements, chased = case.agreements, case.chased
     match event.outcome:
         case "dispute" if not agreements.dispute:
-            opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
+            opened = ev.DisputeOpened(reason=event.reason_code or "said-on-the-phone", opened_by=event.by)
             return disputes.opened(case, opened, now)
         case "paid" if chased:
             agreements.announced_payment = AnnouncedPayment(at=now, amount=case.open_amount)

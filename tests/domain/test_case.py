@@ -1102,7 +1102,7 @@ def test_c4_a_disputes_result_is_told_and_nothing_older(outcome: dict[str, str],
         ("credit-note-881", True, ["nothing-to-pay"]),
         ("credit-note-881", False, []),
         ("insolvency", True, []),
-        ("customer deceased", True, []),
+        ("customer-deceased", True, []),
         ("Duplicate-of-INV-7", True, []),
     ],
 )
