@@ -24,6 +24,7 @@ from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.billing_inbox import BillingInbox
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.idempotency import StillRunning
+from dunwell.services.loop import repeat
 from dunwell.store import billing_events
 from dunwell.store.tables import BillingSubjectRow
 
@@ -52,16 +53,11 @@ class Billing:
 
     async def run(self) -> None:
         """Apply what is due, now and every EVERY seconds. Runs until cancelled."""
-        while True:
-            try:
-                while await self.apply_due():
-                    continue
-            except SQLAlchemyError as error:
-                _log.warning("events of billing systems wait for the database (%s)", type(error).__name__)
-            except Exception as error:
-                # No error may end the loop. Its text is not logged, because it may hold personal data.
-                _log.error("events of billing systems were not applied (%s); tried again", type(error).__name__)
-            await asyncio.sleep(EVERY)
+        await repeat(self._apply_all, EVERY, "events of billing systems", _log)
+
+    async def _apply_all(self) -> None:
+        while await self.apply_due():
+            continue
 
     async def apply_due(self) -> int:
         """Apply what is due once, payments before invoices. Returns how many subjects that were.

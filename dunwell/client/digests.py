@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from dunwell.domain.channels import Channel
 from dunwell.domain.principals import Role
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.loop import repeat
 from dunwell.store import digests
 from dunwell.store.tables import DigestRow, UserRow
 from dunwell.views.digest import digest_lines, digest_text
@@ -50,12 +49,7 @@ class Digests:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self.send_due)
-            except SQLAlchemyError as error:
-                _log.warning("digests wait for the database (%s)", type(error).__name__)
-            await asyncio.sleep(EVERY)
+        await repeat(lambda: asyncio.to_thread(self.send_due), EVERY, "digests", _log)
 
     def send_due(self) -> None:
         """Send the digest of everybody whose morning it is and who has not had it yet."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from dunwell.services.attempt import TRIES, Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.fresh_links import FreshLinks
+from dunwell.services.loop import repeat
 
 EVERY = 30.0
 """Seconds between two looks for new links that were asked for."""
@@ -23,13 +24,7 @@ class FreshLinkMail:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self.send_due)
-            except Exception as error:
-                # No error may end the loop. Its text is not logged, because it may hold personal data.
-                _log.warning("new links could not be sent (%s); tried again", type(error).__name__)
-            await asyncio.sleep(EVERY)
+        await repeat(lambda: asyncio.to_thread(self.send_due), EVERY, "new links", _log)
 
     def send_due(self) -> None:
         """Send what is to be sent now. A link whose message fails holds no other one up."""

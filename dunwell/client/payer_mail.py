@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
@@ -14,6 +13,7 @@ from dunwell.domain.terms import PayerState
 from dunwell.gateways.base import DeliveryError, Envelope
 from dunwell.services import customer_waits, payers, standstill
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.loop import repeat
 from dunwell.store import addresses, cases, customer_pauses
 from dunwell.store import payers as store
 from dunwell.store.tables import PayerRow
@@ -38,12 +38,7 @@ class PayerMail:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self.send_due)
-            except SQLAlchemyError as error:
-                _log.warning("e-mails to payers wait for the database (%s)", type(error).__name__)
-            await asyncio.sleep(EVERY)
+        await repeat(lambda: asyncio.to_thread(self.send_due), EVERY, "e-mails to payers", _log)
 
     def send_due(self) -> None:
         """Write to everybody who is to be written to now."""

@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from dunwell.domain.notifications import DeliveryState
 from dunwell.gateways.signed_post import Unreachable
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.loop import attempt, repeat
 from dunwell.store import notifications, subscriptions
 from dunwell.store.tables import NotificationRow, SubscriptionRow
 
@@ -20,6 +19,7 @@ EVERY = 5.0
 _LEASE = timedelta(minutes=2)
 """For how long an attempt belongs to one process; longer than any attempt takes."""
 _TOGETHER = 50
+_WHAT = "webhooks"
 
 _log = logging.getLogger("dunwell.services")
 
@@ -33,12 +33,7 @@ class WebhookDelivery:
 
     async def run(self) -> None:
         """Deliver until cancelled. Subscriptions are served beside one another, so that none waits for a slow one."""
-        while True:
-            try:
-                await self._begin_due()
-            except SQLAlchemyError as error:
-                _log.warning("webhooks wait for the database (%s)", type(error).__name__)
-            await asyncio.sleep(EVERY)
+        await repeat(self._begin_due, EVERY, _WHAT, _log)
 
     async def _begin_due(self) -> None:
         for name in await asyncio.to_thread(self._with_due):
@@ -47,9 +42,7 @@ class WebhookDelivery:
 
     async def _serve(self, subscription_id: str) -> None:
         try:
-            await asyncio.to_thread(self.deliver, subscription_id)
-        except SQLAlchemyError as error:
-            _log.warning("webhooks wait for the database (%s)", type(error).__name__)
+            await attempt(asyncio.to_thread(self.deliver, subscription_id), _WHAT, _log)
         finally:
             del self._busy[subscription_id]
 
