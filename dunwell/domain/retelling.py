@@ -18,12 +18,12 @@ from enum import StrEnum
 from functools import cached_property
 
 from dunwell.domain.bank_entry import BankEntry
+from dunwell.domain.iban import has_form
 from dunwell.domain.matching import name_words
 
 _WORDS = re.compile(r"[^\W_]+")
 _NUMBERS = re.compile(r"[^\W_]+(?:[-/._]+[^\W_]+)*")
 _DAY = re.compile(r"\d{1,2}\.\d{1,2}\.(?:\d{2}|\d{4})|\d{4}-\d{2}-\d{2}")
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 
 
 class Likeness(StrEnum):
@@ -84,7 +84,7 @@ class Booking:
     @cached_property
     def ibans(self) -> frozenset[str]:
         """The IBANs of the payers; numbers of another kind are not compared."""
-        return frozenset(one.payer_iban for one in self.entries if one.payer_iban and _IBAN.fullmatch(one.payer_iban))
+        return frozenset(one.payer_iban for one in self.entries if one.payer_iban and has_form(one.payer_iban))
 
     @cached_property
     def names(self) -> tuple[frozenset[str], ...]:
