@@ -159,6 +159,7 @@ class Statements:
                 at=now,
             )
             bank_entries.add_statement(session, row, new)
+            bank_entries.move_on(session, _returns_of(session, new), EntryState.NEW)
             for sum_id in _sums_itemised(lines):
                 itemise(session, sum_id, file.format.value, principal, now)
             details = {
@@ -219,6 +220,23 @@ def original_of(session: Session, entry: BankEntry, beside: Iterable[BankEntry] 
     sure = entry.reversal and entry.direction is Direction.OUT and len(exact) == 1 and not back
     # What the bank does not call a reversal may be any payment of ours under a number that was used before.
     return (exact if sure or not entry.reversal else came), sure
+
+
+def _returns_of(session: Session, new: Sequence[BankEntry]) -> list[str]:
+    """Return which kept entries took back nothing known here, and may take back money that is told only now."""
+    came = [entry for entry in new if entry.came_in]
+    if not came:
+        return []
+    ids = {one for entry in came for one in _ids(entry)}
+    day = min(entry.booked_on for entry in came)
+    kept = bank_entries.in_state_since(session, {entry.account for entry in came}, EntryState.UNRELATED, day)
+    some = [entry for entry in kept if not ids.isdisjoint(_ids(entry))]
+    return [entry.identity for entry in some if original_of(session, entry)[0]]
+
+
+def _ids(entry: BankEntry) -> list[tuple[str, str]]:
+    both = (("end to end", entry.end_to_end_id), ("bank's", entry.reference))
+    return [(kind, one) for kind, one in both if one is not None]
 
 
 def _same(one: BankEntry, other: BankEntry) -> bool:

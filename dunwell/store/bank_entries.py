@@ -86,6 +86,14 @@ def around(
         yield entry_of(row), format_, row.state
 
 
+def in_state_since(session: Session, accounts: Collection[str], state: EntryState, first: date) -> list[BankEntry]:
+    """Return the entries of these accounts in that state that were booked on a day or after it."""
+    query = select(BankEntryRow).where(
+        BankEntryRow.account.in_(list(accounts)), BankEntryRow.state == state, BankEntryRow.booked_on >= first
+    )
+    return [entry_of(row) for row in session.scalars(query)]
+
+
 def alike(session: Session, entry: BankEntry) -> Sequence[BankEntryRow]:
     """Return other entries of the same account and currency with its end-to-end id or its bank's reference."""
     same = [

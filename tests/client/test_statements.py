@@ -350,6 +350,18 @@ async def test_a_payment_and_its_return_in_one_file_leave_nothing_paid(bank: Ban
     assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_reversed"]
 
 
+async def test_a_return_that_was_told_before_its_payment_takes_it_back(bank: Bank) -> None:
+    """Files come in another order than the days; after a restore older ones are imported again beside new ones."""
+    back = camt_entry("1200.00", "returned", sign="DBIT", more=REVERSAL, day="2027-03-04", end_to_end="E1")
+    assert await bank.book(camt(back)) == [Verdict.UNRELATED]
+    assert await bank.book(camt(camt_entry("300.00", "INV-2027-0418", end_to_end="E2"))) == [Verdict.BOOK]
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.UNRELATED]
+    assert await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1"))) == [Verdict.BOOK]
+    assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_received", "payment_reversed"]
+    assert bank.cases.of("payment_reversed")[0][0] == "A"
+    assert bank.states().count(EntryState.RETURNED) == 1
+
+
 async def test_the_return_of_what_nobody_matched_sets_it_aside(bank: Bank) -> None:
     await bank.book(camt(camt_entry("77.00", "hello", end_to_end="E1")))
     await bank.book(camt(camt_entry("77.00", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1")))
