@@ -132,8 +132,8 @@ class _Line:
     ahead: Sequence[Ahead]
 
     def waits(self) -> Iterable[tuple[datetime, str]]:
-        if self.dispatch.execution.confirms:  # an answer to what they did just now; the law's limits hold
-            return
+        if self.dispatch.execution.confirms and self.contact in self.dispatch.named:
+            return  # an answer to what they did just now, unlike whoever stands in for them; the law's limits hold
         policy, start, name = self.dispatch.policy, self.dispatch.now, self.contact.contact_id
         if self.ahead and self.dispatch.execution.ladder is not None:
             start = max(one.at for one in self.ahead) + _GAP_BETWEEN_CUSTOMERS

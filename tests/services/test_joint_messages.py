@@ -190,20 +190,6 @@ def test_no_more_than_the_policys_number_a_week(harness: ServiceHarness) -> None
     assert "had 4 messages in 7 days" in one.entries("delayed")[0].reason
 
 
-def test_an_answer_counts_and_waits_like_any_message(harness: ServiceHarness) -> None:
-    assert Role.ACCOUNTS_PAYABLE in {contact.role for contact in PAYER.contacts}
-    for day in range(4):
-        one = ServiceHarness(harness.deps)
-        one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
-        one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}")
-    one.record("promise_to_pay", "2027-03-05 10:00", date="2027-03-12", promised_by="accounts_payable")
-    answer = one.carry_out("promise-confirmed~1", "2027-03-05 10:01")
-    assert answer.outcome is not None
-    assert answer.outcome.status == "delayed"
-    assert answer.next_action is not None
-    assert answer.next_action.at == datetime(2027, 3, 9, 9, 0, tzinfo=UTC)
-
-
 def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(harness: ServiceHarness) -> None:
     """Each case hears of the bounce and reaches further; the customer gets one text about all of them."""
     harnesses = ten(harness, 3)
