@@ -148,6 +148,11 @@ def identify(entries: Iterable[BankEntry]) -> tuple[BankEntry, ...]:
     return tuple(found)
 
 
+def identity_without_reference(entry: BankEntry) -> str:
+    """Return the identity of an entry in a file that tells it in the same words, and without the bank's reference."""
+    return _digest((*_facts(entry.model_copy(update={"reference": None})), "1"))
+
+
 def _facts(entry: BankEntry) -> tuple[str, ...]:
     written = (
         (entry.reference, "")

@@ -3,16 +3,23 @@
 The cases know the payments and write them again. Told once more by its bank, such a payment would look as if nobody
 had decided about it: it would wait for a person, and could be booked on a second invoice. So its bookings are written
 again by the ledger: those that stand, and those that were undone, whose payment ids are used up.
+
+The file that tells it first gives a payment its id. Where that was one without the bank's reference before the
+restore, and is one with it now, the payment is found under the id that it had.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.bank_entry import identity_without_reference
+from dunwell.domain.incoming import Source
 from dunwell.domain.payments import WRONGLY_MATCHED
-from dunwell.store import incoming_payments, invoices, payments
-from dunwell.store.tables import BookingRow, IncomingPaymentRow, PaymentRow
+from dunwell.store import bank_entries, incoming_payments, invoices, payments
+from dunwell.store.tables import BankEntryRow, BookingRow, IncomingPaymentRow, PaymentRow
 
 _BY = "restored"
 _ATTEMPTS = range(1, 10)
@@ -20,16 +27,26 @@ _ATTEMPTS = range(1, 10)
 
 def find(session: Session, row: IncomingPaymentRow) -> list[PaymentRow]:
     """Return the payments of the ledger that are this one, and that no booking explains."""
-    known = {(one.invoice_id, one.payment_id) for one in incoming_payments.bookings(session, row.entry_id)}
-    found = payments.of_ids(session, list(_attempts(row)))
-    return [one for one in found if (one.invoice_id, one.payment_id) not in known]
+    found = payments.of_ids(session, list(_attempts(session, row)))
+    known = _keys(incoming_payments.bookings(session, row.entry_id))
+    lost = [one for one in found if (one.invoice_id, one.payment_id) not in known]
+    known = _keys(incoming_payments.booked_as(session, {one.payment_id for one in lost})) if lost else known
+    return [one for one in lost if (one.invoice_id, one.payment_id) not in known]
+
+
+def _keys(bookings: Iterable[BookingRow]) -> set[tuple[str, str]]:
+    return {(one.invoice_id, one.payment_id) for one in bookings}
 
 
 def restore(session: Session, row: IncomingPaymentRow, now: datetime) -> str | None:
     """Write the lost bookings again. Returns what to say of the payment; None when it is on no invoice by them."""
-    found, attempts = find(session, row), _attempts(row)
+    found, attempts = find(session, row), _attempts(session, row)
+    taken = {(one.attempt, one.invoice_id) for one in incoming_payments.bookings(session, row.entry_id)}
     for payment in found:
-        session.add(_booking(session, row, payment, attempts[payment.payment_id], now))
+        free = (one for one in count(attempts[payment.payment_id]) if (one, payment.invoice_id) not in taken)
+        booking = _booking(session, row, payment, next(free), now)
+        taken.add((booking.attempt, booking.invoice_id))
+        session.add(booking)
     session.flush()
     standing = incoming_payments.standing(session, row.entry_id)
     if not found or not standing:
@@ -73,7 +90,12 @@ def _booking(
     )
 
 
-def _attempts(row: IncomingPaymentRow) -> dict[str, int]:
+def _attempts(session: Session, row: IncomingPaymentRow) -> dict[str, int]:
     """Return the ids that the payment has on invoices, one for each time that it is booked."""
     incoming = incoming_payments.incoming_of(row)
-    return {incoming.payment_id(attempt): attempt for attempt in _ATTEMPTS}
+    entry = session.get(BankEntryRow, row.identity) if row.source is Source.BANK else None
+    told = [incoming]
+    if entry is not None and entry.reference:
+        before = identity_without_reference(bank_entries.entry_of(entry))
+        told.append(incoming.model_copy(update={"identity": before}))
+    return {one.payment_id(attempt): attempt for one in told for attempt in _ATTEMPTS}

@@ -225,6 +225,11 @@ def bookings(session: Session, entry_id: str) -> Sequence[BookingRow]:
     return session.scalars(query.order_by(BookingRow.attempt, BookingRow.invoice_id)).all()
 
 
+def booked_as(session: Session, payment_ids: Collection[str]) -> Sequence[BookingRow]:
+    """Return every booking under one of these payment ids, of whatever incoming payment, undone ones too."""
+    return session.scalars(select(BookingRow).where(BookingRow.payment_id.in_(payment_ids))).all()
+
+
 def standing(session: Session, entry_id: str) -> Sequence[BookingRow]:
     """Return the bookings of a payment that were not undone, in their order."""
     return [one for one in bookings(session, entry_id) if one.undone_at is None]

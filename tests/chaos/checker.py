@@ -18,6 +18,7 @@ from tests.chaos.replied import answers_once, grace_kept, has_ended, silent_whil
 from tests.laws.claims_by_day import rounded
 
 _GONE = {"bounced", "failed", "withheld"}
+_PROMISE = "promise_to_pay"
 _WORSE = {"restricted": 1, "suspended": 2}
 _MOST_ATTEMPTS = 12
 """A step gives up after ten; what is tried more often in minutes is tried for want of a fact."""
@@ -302,7 +303,7 @@ def pages_once(records: Records) -> Iterator[str]:
             if not kept and len(asked) != 1:
                 yield f"{what} was confirmed, and is not kept"
             for row in kept:
-                if not known.told.get(row["request_id"]):
+                if not known.told.get(row["request_id"]) and not _stands_already(known, row):
                     yield f"{what} was confirmed, and nobody wrote it down"
         elif visit["outcome"] == "404":
             if not _opens_nothing(records, visit):
@@ -314,6 +315,22 @@ def pages_once(records: Records) -> Iterator[str]:
         for invoice_id, times in invoices.items():
             if times > 1:
                 yield f"{what} is kept {times} times for {invoice_id}"
+
+
+def _stands_already(records: Records, request: Row) -> bool:
+    """Whether it repeats, word for word, the promise that was written down last: nothing new is to be said."""
+    said = {row["request_id"]: row["digest"] for row in records.rows("SELECT * FROM told")}
+    earlier = [
+        row
+        for rows in records.requests.values()
+        for row in rows
+        if (row["invoice_id"], row["event"]) == (request["invoice_id"], _PROMISE)
+        and moment(row["first_at"]) < moment(request["first_at"])
+        and records.told.get(row["request_id"])
+    ]
+    last = max(earlier, key=lambda row: moment(row["first_at"]), default=None)
+    digests = [said.get(row["request_id"]) for row in (last, request) if row is not None]
+    return request["event"] == _PROMISE and len(digests) == 2 and digests[0] is not None and digests[0] == digests[1]
 
 
 def _opens_nothing(records: Records, visit: Row) -> bool:

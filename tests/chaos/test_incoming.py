@@ -250,3 +250,20 @@ def test_what_became_of_a_customers_form(outcome: str, act: str, kept: bool, sai
     _sql(copy, *([_KEPT_FORM] if kept else []))
     found = _found(copy, "G3 a page's form once")
     assert [line for line in found if said in line] if said else found == []
+
+
+@pytest.mark.parametrize(("digest", "said"), [("d", 0), ("other", 1)])
+def test_the_same_promise_again_is_not_written_down_twice(digest: str, said: int, copy: Path) -> None:
+    """From a second window: it stands already."""
+    (copy / "visits.jsonl").write_text(json.dumps(_VISIT | {"outcome": "done", "act": "promise"}) + "\n")
+    earlier = _KEPT_FORM.replace("'f1', 'r1'", "'f0', 'r0'").replace("09:00:00", "08:59:00")
+    told = (
+        "INSERT INTO told(request_id, invoice_id, digest, kind, principal, at)"
+        f" VALUES ('r0', 'inv-1', 'd', 'link', 'x', {_AT}), ('r1', 'inv-1', '{digest}', 'link', 'x', {_AT})"
+    )
+    written = (
+        "INSERT INTO audit(object, number, key, at, kind, principal, action, details, request_id, prev, hash)"
+        f" VALUES ('invoice/inv-1', 99, 'r0', {_AT}, 'link', 'x', 'promise_to_pay', '{{}}', 'r0', 'p', 'h')"
+    )
+    _sql(copy, earlier, _KEPT_FORM, told, written)
+    assert len(_found(copy, "G3 a page's form once")) == said

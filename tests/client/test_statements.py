@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from dunwell.client.cases import Cases
 from dunwell.client.server import ServerAway
 from dunwell.client.statements import StatementBooking
 from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.incoming import booked_as
 from dunwell.domain.payment_reference import reference_for
 from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
@@ -60,11 +61,13 @@ class Bank:
 
     def __init__(self, database: Database) -> None:
         self.database, self.cases = database, RecordedCases()
+        self.opened = dict[str, ServiceHarness]()
         self.statements = Statements(database, unmatched_days=3)
         self.booking = StatementBooking(database, cast(Cases, self.cases), unmatched_days=3)
         for invoice_id, number, amount in (("A", NUMBER, "1200.00"), ("B", "INV-2027-0418", "300.00")):
             invoice = an_invoice(invoice_id=invoice_id, number=number, amount=Decimal(amount), customer=a_customer())
-            ServiceHarness(sample_deps(database)).open(invoice)
+            self.opened[invoice_id] = ServiceHarness(sample_deps(database))
+            self.opened[invoice_id].open(invoice)
 
     def preview(
         self, content: bytes, layout: StatementLayout | None = None
@@ -360,6 +363,23 @@ async def test_a_return_that_was_told_before_its_payment_takes_it_back(bank: Ban
     assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_received", "payment_reversed"]
     assert bank.cases.of("payment_reversed")[0][0] == "A"
     assert bank.states().count(EntryState.RETURNED) == 1
+
+
+async def test_what_a_file_without_references_told_before_a_restore_is_found_by_one_with_them(
+    bank: Bank, tmp_path: Path
+) -> None:
+    """It would wait for a person, and could be booked once more: its id is another one."""
+    facts = {"text": "thanks", "end_to_end": "E1"}
+    await bank.book(camt(camt_entry("300.00", **facts)))
+    with bank.database.reading() as session:
+        (identity,) = session.scalars(select(BankEntryRow.identity))
+    with bank.database.writing_beside_customers() as session:
+        session.execute(delete(IncomingPaymentRow))
+        session.execute(delete(BankEntryRow))
+    bank.opened["B"].pay("2027-03-04 09:00", "300.00", booked_as(f"bank-{identity}", 1))
+    await bank.book(camt(camt_entry("300.00", reference="B1", **facts)))
+    assert bank.states() == [EntryState.BOOKED]
+    assert bank.cases.told == []
 
 
 async def test_the_return_of_what_nobody_matched_sets_it_aside(bank: Bank) -> None:
