@@ -7,7 +7,7 @@ values stand in the engine's history, where no personal data may be.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
@@ -88,7 +88,7 @@ def _moment_as_text(value: object) -> object:
 def _sane_moment(value: datetime) -> datetime:
     # At the ends of the calendar a time cannot even be converted to UTC.
     _sane_day(value.date())
-    return value
+    return value.astimezone(UTC)  # what is said of it, such as the hour of a call, is in UTC
 
 
 def _sane_day(value: date) -> date:

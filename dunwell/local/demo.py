@@ -575,6 +575,8 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts it so in the background
+        raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)
 
 

@@ -8,6 +8,7 @@ import pytest
 from dunwell.domain import grace
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
 from dunwell.domain.next_action import (
     CALL_OVER,
     PAUSE_OVER,
@@ -212,6 +213,13 @@ def test_chasing_waits_for_the_call_until_its_day_is_over() -> None:
     assert coming(case) == (CALL_OVER, at("2027-03-12 23:00"))
     assert [said.kind for said in case.call_over(NOW + timedelta(days=2))] == ["call_missing"]
     assert (case.resting, case.progress.shift) == (False, 2 * 86_400)
+
+
+def test_the_hour_of_a_call_is_said_in_utc_whatever_its_offset() -> None:
+    case = STANDINGS["chasing"]()
+    wanted = parse_event("call_requested", [{"by": "user", "at": "2027-03-12T10:00:00+14:00"}])
+    (said, _) = case.apply(wanted, NOW)
+    assert said.reason == "user asks to be called at 2027-03-11 20:00 UTC"
 
 
 @pytest.mark.parametrize(
