@@ -94,6 +94,9 @@ class Alignment:
         for receipt in case.money.receipts:
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
+        # What another case wrote here of its credit is told by this one as it was: who applied it, and when.
+        of_credit = [entry for entry in self._request.entries if credits.is_note(entry)]
+        timeline.correct(self._session, case.invoice_id, of_credit)
         if not is_behind(self._session, case, self._request.written, self._request.seen):
             return False
         lost = self._lost_messages(case)

@@ -24,6 +24,7 @@ from dunwell.store import cases, credits, invoices, payments, tasks, timeline
 from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow
 
 _RESTORED = "restored"
+_NOTE = "credit."
 
 
 class Cover(NamedTuple):
@@ -317,6 +318,11 @@ def _use(
     )
 
 
+def is_note(entry: Entry) -> bool:
+    """Whether it says what became of credit, in the timeline of the invoice that had it."""
+    return entry.key.startswith(_NOTE)
+
+
 def _note_at_giver(session: Session, invoice_id: str, key: str, said: str, now: datetime) -> None:
     """The invoice whose credit it is: most often its case has ended, so its copy is changed here.
 
@@ -326,6 +332,6 @@ def _note_at_giver(session: Session, invoice_id: str, key: str, said: str, now: 
     if row is None or case is None:
         return
     at = row.updated_at if row.rehearsal else now
-    timeline.write(session, invoice_id, [Entry(key=f"credit.{key}"[:300], at=at, kind="credit", reason=said)])
+    timeline.write(session, invoice_id, [Entry(key=f"{_NOTE}{key}"[:300], at=at, kind="credit", reason=said)])
     follow(session, case, at)
     cases.put(session, case, rehearsal=row.rehearsal, now=at)

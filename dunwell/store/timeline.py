@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from dunwell.domain.cleaning import clean
@@ -46,6 +46,13 @@ def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> Non
                 facts = entry.model_dump() | {"reason": clean(entry.reason)}
                 new.append({"invoice_id": invoice_id, "seq": last[invoice_id], **facts})
     add_all(session, TimelineRow, new)
+
+
+def correct(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
+    """Give entries that are there under the same keys the time and reason that these have."""
+    for entry in entries:
+        same = (TimelineRow.invoice_id == invoice_id, TimelineRow.key == entry.key)
+        session.execute(update(TimelineRow).where(*same).values(at=entry.at, reason=clean(entry.reason)))
 
 
 def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, Entry]]:

@@ -13,7 +13,7 @@ from dunwell.services import credits, person_tasks
 from dunwell.store import cases, payments, tasks
 from dunwell.store import credits as kept_credits
 from dunwell.store.database import Database
-from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow
+from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow, TimelineRow
 from dunwell.views.work_list import open_work
 from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps
 from tests.services.conftest import ServiceHarness
@@ -415,6 +415,28 @@ def test_a11_a_database_restored_from_before_the_credit_was_applied(other: Servi
         (use,) = kept_credits.uses(session, "A")
         assert (use.to_invoice, use.amount, payments.paid(session, "B")) == ("B", THREE, Decimal("301.00"))
     assert str(stored(database, "A").credit) == "0.00"
+
+
+def test_whoever_applied_credit_is_still_named_after_a_restore(
+    other: ServiceHarness, paid_too_much: ServiceHarness
+) -> None:
+    """The case that was paid writes first, and knows neither who applied it nor when."""
+    event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
+    with other.deps.database.writing("acme") as session:
+        credits.apply(session, "B", event, at(FIRST))
+    applied(other, FIRST)
+    told = [entry for entry in paid_too_much.entries("credit") if entry.key == "credit.c1"]
+    assert "applied to invoice B by agent-7" in told[0].reason
+    with other.deps.database.writing("acme") as session:
+        for row in (*session.query(CreditUseRow), *session.query(PaymentRow).filter_by(payment_id="c1")):
+            session.delete(row)
+        session.query(TimelineRow).filter_by(key="credit.c1").delete()
+    other.pay("2027-03-03 09:00", "1.00", "p9")
+    assert "had been applied to invoice B" in paid_too_much.entries("credit")[-1].reason
+    content = {"reason": "r", "by": "a"}
+    request = paid_too_much.request("pause", "2027-03-04 09:00", content, told).model_copy(update={"seen": 99})
+    paid_too_much.write(request, "2027-03-04 09:00")
+    assert [entry for entry in paid_too_much.entries("credit") if entry.key == "credit.c1"] == told
 
 
 def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(other: ServiceHarness) -> None:
