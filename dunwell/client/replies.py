@@ -8,7 +8,7 @@ from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
-from dunwell.services.answers import Draft, PreviewedAnswer
+from dunwell.services.answers import Draft, Leaving, PreviewedAnswer
 from dunwell.services.applied_event import CaseEvent
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.reply_handling import ReplyHandling, ToTell
@@ -27,6 +27,10 @@ class Replies:
     async def preview(self, reply_id: str, draft: Draft, now: datetime) -> PreviewedAnswer:
         """Return an answer as it would leave now. Raises Refused when it could not leave."""
         return await asyncio.to_thread(self._handling.preview, reply_id, draft, now)
+
+    async def leaving(self, answer_id: str, now: datetime) -> Leaving | None:
+        """Return when an answer that was written down can leave; None for one that its case has sent or given up."""
+        return await asyncio.to_thread(self._handling.leaving, answer_id, now)
 
     async def handle(
         self,

@@ -15,7 +15,7 @@ from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal
-from dunwell.services.answers import Draft
+from dunwell.services.answers import Draft, Leaving
 from dunwell.settings import load_settings
 from dunwell.views.facts import Facts
 from dunwell.views.replies import one_reply, preview_facts, waiting_replies
@@ -88,16 +88,25 @@ def answer(
             print_json(found)
         else:
             leaves = f"{found['leaves_at']:%Y-%m-%d %H:%M} UTC"
-            say(f"{found['channel']} to {found['to']} ({found['language']}), from {leaves}")
+            because = f": {found['delayed_by']}" if found["delayed_by"] else ""
+            say(f"{found['channel']} to {found['to']} ({found['language']}), from {leaves}{because}")
             if found["stopped"]:
                 say(f"They said STOP by {found['stopped']}, where the carrier delivers nothing: so it goes by mail.")
             say("\n".join(part for part in (found["subject"], found["body"]) if part))
         return
-    answer_id = _with_replies(lambda replies, by: replies.handle(reply, by, now, draft))
+
+    async def send(replies: Replies, by: Principal) -> tuple[str | None, Leaving | None]:
+        given = await replies.handle(reply, by, now, draft)
+        return given, await replies.leaving(given, now) if given else None
+
+    answer_id, leaving = _with_replies(send)
     if as_json:
-        print_json({"reply_id": reply, "answer_id": answer_id})
-    else:
-        say(f"{reply} is answered ({answer_id}): its case sends the answer in the customer's hours")
+        times = {"leaves_at": leaving.at, "delayed_by": leaving.why} if leaving else {}
+        print_json({"reply_id": reply, "answer_id": answer_id} | times)
+        return
+    when = f", from {leaving.at:%Y-%m-%d %H:%M} UTC" if leaving else ""
+    because = f": {leaving.why}" if leaving and leaving.why else ""
+    say(f"{reply} is answered ({answer_id}): its case sends the answer in the customer's hours{when}{because}")
 
 
 def writer(

@@ -45,7 +45,13 @@ def shown(case: CaseState, event: ev.PaymentAnnounced) -> str:
 
 def payment_task(case: CaseState) -> str:
     """The id of the task to look for the payment that was announced last."""
-    return str(TaskId.of(case.invoice_id, "announced", case.agreements.payments_announced))
+    return payment_tasks(case)[-1]
+
+
+def payment_tasks(case: CaseState) -> list[str]:
+    """The ids that tasks to look for announced payments can have, oldest first."""
+    numbers = range(1, max(1, case.agreements.payments_announced) + 1)
+    return [str(TaskId.of(case.invoice_id, "announced", number)) for number in numbers]
 
 
 def call(case: CaseState, event: ev.CallRequested, now: datetime) -> list[Said]:

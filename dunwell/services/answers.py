@@ -15,7 +15,7 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import ReplyChannel
 from dunwell.gateways.base import ApprovesTexts
-from dunwell.services import answer_address, attachments, composing
+from dunwell.services import answer_address, attachments, composing, contact_caps, customer_requests
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import in_form
@@ -40,6 +40,8 @@ MOST_WORDS = 4_000
 """Characters of a clerk's own words."""
 MOST_SMS = 6
 """Parts of an answer by SMS."""
+_LOOKS = 10
+"""How often it is looked whether another cap delays an answer once the first is over."""
 _NOTHING_ASKED = "nothing of this invoice is asked for"
 
 
@@ -63,13 +65,24 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """When an answer can leave at the earliest: in the customer's hours, under the contact caps and the law's limits.
+
+    `why`: which cap or limit delays it; None when only the hours do, or nothing.
+    """
+
+    at: datetime
+    why: str | None = None
+
+
+@dataclass(frozen=True)
 class PreviewedAnswer:
     """An answer as it would leave now.
 
     elsewhere  they wrote from another address than the one that is on file and gets the answer
     stopped    the channel that they wrote by, if they said STOP there: the answer goes another way
     parts      how many SMS it makes; None for other forms
-    leaves_at  the earliest moment, by the hours of the customer
+    leaves     the earliest moment
     waits_for  how many other replies of the customer lie unhandled: it leaves once they are handled
     """
 
@@ -84,7 +97,7 @@ class PreviewedAnswer:
     elsewhere: bool
     stopped: Channel | None
     parts: int | None
-    leaves_at: datetime
+    leaves: Leaving
     waits_for: int
 
 
@@ -112,6 +125,31 @@ class Answers:
         answer, _ = self._composed(session, reply, draft, now)
         answers.add(session, answer, str(reply.customer_id), by, now)
         return answer
+
+    def leaving(self, session: Session, answer_id: str, now: datetime) -> Leaving | None:
+        """When an answer that was written down can leave; None for one that its case has sent or given up."""
+        row = answers.get(session, answer_id)
+        case = cases.get(session, row.invoice_id) if row is not None else None
+        if row is None or case is None:
+            return None
+        answer = answers.answer_of(row)
+        told = answer.reply_id in case.agreements.handled_replies
+        if told and answer.step not in case.outstanding.owed:
+            return None
+        dispatch = self._dispatch(session, case, answer, now)
+        sent = outbox.of_invoice(session, case.invoice_id, str(dispatch.execution.key))
+        if sent or not dispatch.named:
+            return None
+        return self._leaving(session, dispatch, dispatch.named[0])
+
+    def _leaving(self, session: Session, dispatch: Dispatch, contact: Contact) -> Leaving:
+        at, why = dispatch.calendar.next_open(dispatch.now), None
+        for _ in range(_LOOKS):
+            wait = contact_caps.expected(session, self._deps, replace(dispatch, now=at), [contact])
+            if wait is None:
+                break
+            at, why = dispatch.calendar.next_open(wait[0]), wait[1]
+        return Leaving(at, why)
 
     def phrases(self, session: Session, reply: ReplyRow, now: datetime) -> list[OfferedPhrase]:
         """Return every phrase as it would read for this reply, or why it does not fit; empty without a case."""
@@ -199,7 +237,7 @@ class Answers:
             stopped=stopped_by(session, reply),
             elsewhere=reply.sender_key != address_key(answer.channel, address, rehearsal=dispatch.rehearsal),
             parts=parts,
-            leaves_at=dispatch.calendar.next_open(dispatch.now),
+            leaves=self._leaving(session, dispatch, contact),
             waits_for=len(others),
         )
 
@@ -271,7 +309,7 @@ class Answers:
                 (not is_mail, "a document goes by e-mail alone"),
                 (not invoice_documents.exists(session, case.invoice_id), "no document of this invoice is kept here"),
             ],
-            Phrase.DATE: [(case.asked <= 0, _NOTHING_ASKED)],
+            Phrase.DATE: [(case.asked <= 0, _NOTHING_ASKED), *self._agreed(session, case)],
             Phrase.NOT_FOUND: [(case.asked <= 0, _NOTHING_ASKED)],
             Phrase.FOUND: [(case.money.paid <= 0, "no payment of this invoice is recorded")],
             Phrase.OUTCOME: [
@@ -281,6 +319,18 @@ class Answers:
             Phrase.WHO: [(not (sender.reply_to or sender.phone), "neither our reply address nor our phone is set")],
         }
         return next((why for unfit, why in reasons.get(phrase, ()) if unfit), None)
+
+    def _agreed(self, session: Session, case: Case) -> list[tuple[bool, str]]:
+        """What makes a question for a date needless."""
+        promise = case.agreements.promise
+        return [
+            (case.agreements.plan is not None, "a payment plan runs, which names the days"),
+            (promise is not None, f"they have promised to pay by {promise.date if promise else ''}"),
+            (
+                customer_requests.looks_for_payment(session, case),
+                "they say that it is paid, and we look for that payment: if it is not there, close the task about it",
+            ),
+        ]
 
 
 def channel_of(session: Session, reply: ReplyRow) -> Channel:

@@ -47,10 +47,18 @@ def earliest(
     """
     if not contacts:
         return None
+    if not BY_PERSON.issuperset(dispatch.execution.by):
+        addresses.lock(session, dispatch.keys(dispatch.customer.contacts))
+    return expected(session, deps, dispatch, contacts)
+
+
+def expected(
+    session: Session, deps: Dependencies, dispatch: Dispatch, contacts: Sequence[Contact]
+) -> tuple[datetime, str] | None:
+    """The same for whoever only wants to know: without a lock, so that another step may get a place meanwhile."""
     waits = list(_waits_for_calls(session, dispatch, contacts))
     waits += contact_law.waits(session, _rule(deps, dispatch), dispatch.customer, dispatch.execution.by, dispatch.now)
     if not BY_PERSON.issuperset(dispatch.execution.by):
-        addresses.lock(session, dispatch.keys(dispatch.customer.contacts))
         waits += _waits_for_messages(session, deps, dispatch, contacts)
     return max(waits, default=None, key=lambda wait: wait[0])
 

@@ -17,16 +17,24 @@ from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.services import call_tasks, person_tasks
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import contacts, tasks
+from dunwell.store.tables import TaskRow
 
 
 def look_for_payment(session: Session, case: Case, event: PaymentAnnounced, now: datetime) -> None:
-    """Ask a person to look for the money."""
+    """Ask a person to look for the money. While they do, one task is enough: it gets what was said last."""
     reason = (
         f"{announcements.shown(case, event)}, says {event.by}. Look for it among unmatched money (starter.py "
         f"unmatched) and at the bank; book it with starter.py pay {case.invoice_id} AMOUNT --payment-id ID. Close "
         "this task if it is not there: chasing goes on by itself"
     )
-    contact, task_id = _of_link(session, case, event.by), announcements.payment_task(case)
+    contact, running = _of_link(session, case, event.by), payment_search(session, case)
+    if running is not None and running.state == TaskState.OPEN:
+        running.reason, running.amount = reason, event.amount
+        running.currency = case.currency if event.amount is not None else None
+        running.contact_id = contact.contact_id if contact else running.contact_id
+        running.note_id = event.ref or running.note_id
+        return
+    task_id = announcements.payment_task(case)
     person_tasks.raise_task(
         session,
         case,
@@ -39,6 +47,23 @@ def look_for_payment(session: Session, case: Case, event: PaymentAnnounced, now:
     )
     if (task := tasks.get(session, task_id)) is not None:
         task.note_id = event.ref
+
+
+def payment_search(session: Session, case: Case) -> TaskRow | None:
+    """The task to look for an announced payment: the open one, else that of the last announcement."""
+    known = announcements.payment_tasks(case)
+    found = [task for task in tasks.open_tasks(session, case.invoice_id) if task.task_id in known]
+    return found[0] if found else tasks.get(session, known[-1])
+
+
+def looks_for_payment(session: Session, case: Case) -> bool:
+    """Whether they say that it is paid, and nobody has found yet that the payment is not there."""
+    awaited, task = case.agreements.awaited, payment_search(session, case)
+    if task is not None and task.state == TaskState.OPEN:
+        return True
+    if awaited is None or awaited.what != "payment":
+        return False
+    return task is None or task.closed_at is None or task.closed_at < awaited.since
 
 
 def call(

@@ -15,7 +15,7 @@ from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import FoundBy, ReplyKind, ReplyOutcome
-from dunwell.services.answers import Answers, Draft, PreviewedAnswer
+from dunwell.services.answers import Answers, Draft, Leaving, PreviewedAnswer
 from dunwell.services.applied_event import CaseEvent, keep_for_cases
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.random_ids import random_id
@@ -45,6 +45,11 @@ class ReplyHandling:
         """Return the answer as it would leave now. Raises Refused when it could not leave, or nobody waits for it."""
         with self._deps.database.reading() as session:
             return self._answers.preview(session, _waiting(session, reply_id), draft, now)
+
+    def leaving(self, answer_id: str, now: datetime) -> Leaving | None:
+        """When an answer that was written down can leave; None for one that its case has sent or given up."""
+        with self._deps.database.reading() as session:
+            return self._answers.leaving(session, answer_id, now)
 
     def handle(
         self,

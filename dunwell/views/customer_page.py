@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import announcements
 from dunwell.domain.agreements import ResolvedDispute
 from dunwell.domain.case import Case
 from dunwell.domain.channels import AddressKind, Channel
@@ -19,6 +18,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.self_service import Days, Part, counts, last_day, promise_days
 from dunwell.domain.terms import DebtorKind, PromiseState, Stage, TaskState
 from dunwell.services.claims import claim_of_case, claims_more
+from dunwell.services.customer_requests import payment_search
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount
 from dunwell.store import (
@@ -270,7 +270,7 @@ def _announced(session: Session, case: Case, now: datetime) -> Part | None:
     if announced is None:
         return None
     waits = awaited is not None and awaited.what == "payment"
-    task = tasks.get(session, announcements.payment_task(case))
+    task = payment_search(session, case)
     if not waits and (task is None or task.state != TaskState.OPEN):
         return None
     return Part(announced.at.astimezone(now.tzinfo).date(), announced.amount)

@@ -86,7 +86,8 @@ def preview_facts(found: PreviewedAnswer) -> Facts:
         "body": found.body,
         "enclosed": list(found.enclosed),
         "sms": found.parts,
-        "leaves_at": found.leaves_at,
+        "leaves_at": found.leaves.at,
+        "delayed_by": found.leaves.why,
         "waits_for": found.waits_for,
     }
 

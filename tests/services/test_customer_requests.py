@@ -104,6 +104,21 @@ def test_an_announced_payment_asks_a_person_to_look_for_it(harness: ServiceHarne
     assert harness.tasks() == []  # the end of the case withdraws it
 
 
+def test_one_task_looks_for_a_payment_that_is_announced_again(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    harness.record("payment_announced", "2027-03-03 09:00", by="accounts_payable", paid_on="2027-03-02")
+    harness.record("payment_announced", "2027-03-03 10:00", by="link of user.1", paid_on="2027-03-01", amount="90.00")
+    (task,) = harness.tasks()
+    assert (task.task_id, task.contact_id, task.amount) == ("inv-1.announced.1", "acme.user.1", Decimal(90))
+    assert task.currency == "EUR" and task.due_at == at("2027-03-03 09:00")
+    assert task.reason.startswith("90.00 EUR was paid on 2027-03-01, says link of user.1. ")
+    assert len(harness.entries("announced")) == 2
+    harness.record("call_outcome", "2027-03-03 11:00", task_id=task.task_id, outcome="done", by="agent-7")
+    harness.record("payment_announced", "2027-03-03 12:00", by="accounts_payable", paid_on="2027-03-02")
+    assert [one.task_id for one in harness.tasks()] == ["inv-1.announced.3"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "due", "moved"),
     [

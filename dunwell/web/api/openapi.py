@@ -199,6 +199,7 @@ def _answers() -> dict[str, Schema]:
                 "enclosed": _list(_TEXT, description="The numbers of the invoices whose documents go with it."),
                 "sms": _maybe({"type": "integer", "description": "How many SMS it makes."}),
                 "leaves_at": _TIME,
+                "delayed_by": _maybe(_TEXT | {"description": "The contact cap or limit of the law that delays it."}),
                 "waits_for": {"type": "integer", "description": "Other replies that have to be handled first."},
             }
         ),

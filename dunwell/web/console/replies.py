@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
-from dunwell.services.answers import Answers, Draft, PreviewedAnswer, channel_of, stopped_by
+from dunwell.services.answers import Answers, Draft, Leaving, PreviewedAnswer, channel_of, stopped_by
 from dunwell.services.replies import find
 from dunwell.services.submissions import AlreadyDone
 from dunwell.store import contacts, replies, timeline
@@ -36,7 +36,7 @@ router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=Fals
 
 _PAGE, _ENTRIES = 50, 40
 _DONE: Mapping[str, str] = {
-    "answered": "The answer is written down; its case sends it in the customer's hours. Chasing goes on after that.",
+    "answered": "The answer is written down; its case sends it when it may (see below). Chasing goes on after that.",
     "handled": "The reply is handled. Chasing goes on.",
     "assigned": "Noted: the cases of this customer rest until the reply is handled.",
     "told": "Recorded, and the reply is handled.",
@@ -188,7 +188,7 @@ async def _shown(
     told: Filled | None = None,
     done: str | None = None,
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request), reply_id, now(request))
+    facts = await asyncio.to_thread(_facts, service_of(request), reply_id, now(request), preview)
     forms = proposed(facts["reply"], facts["writer"], facts["seen"]) if facts["reply"]["waits"] else []
     if told is not None:
         first = next((one for one in forms if one.filled.form is told.form), None)
@@ -203,7 +203,6 @@ async def _shown(
         suggested=suggested(facts["reply"]["proposals"]),
         typed=typed or {},
         refused=refused,
-        preview=preview,
         form_id=(typed or {}).get(FORM_ID) if preview else uuid4().hex,
         new_form_id=lambda: uuid4().hex,
         done=done,
@@ -216,7 +215,7 @@ def _invoice_ids(service: Service, reply_id: str) -> list[str]:
         return invoice_ids(session, reply_id)
 
 
-def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
+def _facts(service: Service, reply_id: str, at: datetime, preview: PreviewedAnswer | None) -> dict[str, Any]:
     with service.database.reading() as session:
         row, reply = find(session, reply_id), one_reply(session, reply_id, at)
         about = [one["invoice_id"] for one in reply["invoices"]]
@@ -227,8 +226,18 @@ def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
         )[:_ENTRIES]
         others = replies_of(session, row.customer_id, at) if row.customer_id else []
         names = Names(session, row.customer_id or "")
+
+        def named(leaves: Leaving) -> Leaving:
+            return replace(leaves, why=names.within(leaves.why)) if leaves.why else leaves
+
+        def leaving(one: Facts) -> Leaving | None:
+            found = Answers(service.deps).leaving(session, one["answer_id"], at)
+            return named(found) if found else None
+
         return {
             "reply": reply,
+            "leaving": {one["answer_id"]: leaving(one) for one in reply["answers"]},
+            "preview": replace(preview, leaves=named(preview.leaves)) if preview else None,
             "way": channel_of(session, row),
             "stopped": stopped_by(session, row),
             "phrases": Answers(service.deps).phrases(session, row, at) if reply["waits"] else [],

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from dunwell.domain.principals import Role
 from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import ReplyChannel, ReplyKind, ReplyLine
 from dunwell.store import addresses, answers, audit, cases, outbox, provider_events, replies, timeline
-from dunwell.store.tables import ContactRow, ReplyRow
+from dunwell.store.tables import ContactRow, MessageRow, ReplyRow
 from dunwell.web.console.reply_proposals import proposed
 from tests.builders import a_contact
 from tests.web.console.conftest import Site
@@ -179,6 +180,58 @@ async def test_the_outcome_of_a_dispute_is_said_once_it_is_decided(http: httpx.A
     assert "its dispute is still open" in (await http.get(f"{PAGE}/{REPLY}")).text
     site.engine.apply(INVOICE, "dispute_resolved", {"outcome": "rejected", "by": "agent-7"})
     assert box in (await http.get(f"{PAGE}/{REPLY}")).text
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "why"),
+    [
+        ("payment_announced", {"by": "accounts_payable", "paid_on": "2027-03-22"}, "they say that it is paid"),
+        ("promise_to_pay", {"date": "2027-03-26", "promised_by": "accounts_payable"}, "they have promised to pay by"),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2027-03-26", "amount": "ALL"}], "by": "accounts_payable"},
+            "a payment plan runs",
+        ),
+    ],
+)
+async def test_nobody_is_asked_for_a_date_while_one_is_known_or_the_payment_is_looked_for(
+    http: httpx.AsyncClient, site: Site, event: str, content: dict[str, Any], why: str
+) -> None:
+    with site.database.reading() as session:
+        case = cases.get(session, INVOICE)
+    assert case is not None
+    for part in content.get("instalments", ()):
+        part["amount"] = str(case.open_amount)
+    site.engine.apply(INVOICE, event, content)
+    text = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert f"Please name a date: {why}" in text and 'name="phrase.please-name-a-date"' not in text
+    refused = await answer(http, **{"phrase.please-name-a-date": "yes"})
+    assert refused.status_code == 422 and f"does not fit: {why}" in refused.text
+
+
+async def test_no_time_is_promised_that_the_contact_caps_forbid(
+    http: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received(site)
+    full = [
+        MessageRow(contact_id=WRITER, customer_id="portoclaro", address_key="", asks=False, claimed_at=now - days)
+        for now in (datetime.now(UTC), NOW)  # programs live in the first, pages in the second
+        for days in map(timedelta, (2.5, 2, 1.5, 1))
+    ]
+    monkeypatch.setattr(
+        "dunwell.services.contact_caps.outbox.to_people",
+        lambda _session, _keys, _ids, since: [row for row in full if row.claimed_at > since],
+    )
+    body = {"phrases": ["thanks-for-writing"]}
+    previewed = (await ask(http, f"/{REPLY}/preview", body)).json()
+    assert datetime.fromisoformat(previewed["leaves_at"]) >= full[0].claimed_at + timedelta(days=7)
+    assert previewed["delayed_by"] == f"{WRITER} had 4 messages in 7 days"
+    shown = (await answer(http, **{"phrase.thanks-for-writing": "yes", "preview": "yes"})).text
+    assert "had 4 messages in 7 days" in shown
+    await answer(http, **{"phrase.thanks-for-writing": "yes"})
+    waits = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert "Its case has not sent it yet: it leaves from" in waits and "had 4 messages in 7 days" in waits
+    assert f"{WRITER} had" not in waits
 
 
 async def test_an_answer_that_could_not_leave_is_refused_before_it_is_written(
@@ -382,7 +435,8 @@ def test_the_same_by_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "26 de março" in shown and "seems to say: promise" in shown
     words = ("reply", "answer", REPLY, "--phrase", "thanks-for-writing", "--text", "Até logo.")
     assert "Agradecemos a sua mensagem" in run(*words, "--preview") and stored(site).handled_at is None
-    assert json.loads(run(*words, "--json"))["answer_id"].startswith("answer-")
+    sent = json.loads(run(*words, "--json"))
+    assert sent["answer_id"].startswith("answer-") and sent["leaves_at"] and sent["delayed_by"] is None
     assert (stored(site).outcome, rests(site)) == ("answered", [])
     with pytest.raises(Refused, match="has handled it"):
         run("reply", "handled", REPLY)
