@@ -67,7 +67,9 @@ def match(
     entry: EntryId,
     invoices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INVOICE[=AMOUNT]]...", help="One without an amount gets what is left."),
+        typer.Argument(
+            metavar="[INVOICE[=AMOUNT]]...", help="By id or number. One without an amount gets what is left."
+        ),
     ] = None,
     proposal: Annotated[int | None, typer.Option("--proposal", help="Confirm the proposal of this number.")] = None,
     reject: Annotated[int | None, typer.Option("--reject", help="Reject the proposal of this number.")] = None,

@@ -27,9 +27,10 @@ from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import lost_bookings, submissions
 from dunwell.services.money_under_way import DAYS_TO_DECIDE
+from dunwell.services.named_invoice import named_invoice
 from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, audit, cases, invoices, tasks, timeline
+from dunwell.store import accounts, audit, cases, invoices, tasks, timeline, users
 from dunwell.store import incoming_payments as store
 from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow, IncomingPaymentRow, ProposalRow, TaskRow
@@ -516,7 +517,7 @@ def _found(session: Session, entry_id: str) -> IncomingPaymentRow:
 def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
     row = _found(session, entry_id)
     if row.state not in store.WAITING:
-        said = f"{entry_id} is {row.state.value.replace('_', ' ')} ({row.why})"
+        said = f"{entry_id} is {row.state.value.replace('_', ' ')} ({users.with_names(session, row.why)})"
         raise Refused("entry", f"{said}; `starter.py match {entry_id} --undo` takes it back")
     return row
 
@@ -549,6 +550,7 @@ def _is_confirmed(session: Session, row: IncomingPaymentRow, number: int) -> boo
 def _split_by_hand(
     session: Session, row: IncomingPaymentRow, shares: Sequence[tuple[str, Decimal | None]]
 ) -> tuple[Part, ...]:
+    shares = [(named_invoice(session, named), amount) for named, amount in shares]
     if not shares or len({invoice_id for invoice_id, _ in shares}) < len(shares):
         raise Refused("invoices", "name each invoice once, as INVOICE or INVOICE=AMOUNT")
     parts: list[Part] = []

@@ -17,6 +17,7 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
+from dunwell.services.named_invoice import named_invoice
 from dunwell.services.submissions import Submission
 from dunwell.services.waiting_payments import WaitingPayments
 from dunwell.store import billing_events, cases, invoices, payments, tasks
@@ -116,7 +117,8 @@ def _the_invoice(session: Session, row: BillingSubjectRow, shares: Sequence[tupl
     """Raises Refused unless one real invoice in the payment's currency is named."""
     if len(shares) != 1:
         raise Refused("invoices", f"a payment of {row.provider} is for one invoice; apply its credit to another one")
-    ((invoice_id, amount),) = shares
+    ((named, amount),) = shares
+    invoice_id = named_invoice(session, named)
     invoice, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
     if invoice is None or kept is None or not kept.takes_reported_money:
         raise Refused("invoices", f"{invoice_id!r} is no invoice of a real case; `starter.py list` shows all")

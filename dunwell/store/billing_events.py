@@ -200,7 +200,7 @@ def real_invoices(session: Session, *, invoice_id: str | None = None, number: st
         .where(CaseRow.takes_reported_money)
     )
     query = query.where(InvoiceRow.invoice_id == invoice_id if invoice_id else InvoiceRow.number == number)
-    return session.scalars(query.order_by(InvoiceRow.invoice_id).limit(3)).all()
+    return session.scalars(query.order_by(InvoiceRow.invoice_id).limit(10)).all()
 
 
 def provider_of(session: Session, payment_id: str) -> str | None:

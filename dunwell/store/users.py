@@ -1,5 +1,6 @@
 """Users, the links with which they sign in once, and their sessions. Passwords, links and sessions are hashes."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.cleaning import is_clean
 from dunwell.store.tables import SessionRow, SignInLinkRow, SignInStateRow, SwitchRow, UserRow
+
+_ID = re.compile(r"\buser-\w+")
 
 
 def add(session: Session, row: UserRow) -> None:
@@ -23,6 +26,11 @@ def name_of(session: Session, by: str) -> str:
     """Return the name of the user with this id; whoever is no user, as they are called."""
     row = get(session, by)
     return row.name if row is not None else by
+
+
+def with_names(session: Session, text: str) -> str:
+    """Return text with the names of our users in place of their ids."""
+    return _ID.sub(lambda found: name_of(session, found[0]), text)
 
 
 def by_email(session: Session, email: str) -> UserRow | None:

@@ -1,6 +1,5 @@
 """The names of people, for pages and answers: what cases hold names our users and the customer's people by id."""
 
-import re
 from collections.abc import Mapping
 
 from sqlalchemy import select
@@ -12,22 +11,15 @@ from dunwell.store import users
 from dunwell.store.tables import ContactRow
 from dunwell.texts.masked_addresses import masked
 
-_ID = re.compile(r"\buser-\w+")
-
 
 def user_names(session: Session) -> Mapping[str, str]:
     """Return the name of each user by their id, disabled ones included."""
     return {row.user_id: row.name for row in users.all_users(session)}
 
 
-def with_user_names(session: Session, text: str) -> str:
-    """Return text with the names of our users in place of their ids."""
-    return _ID.sub(lambda found: users.name_of(session, found[0]), text)
-
-
 def user_name(session: Session, by: str | None) -> str | None:
     """Return who did something, by name where it is a user of ours."""
-    return with_user_names(session, by) if by is not None else None
+    return users.with_names(session, by) if by is not None else None
 
 
 class Names:
@@ -47,7 +39,7 @@ class Names:
 
     def within(self, text: str) -> str:
         """Return text with names in place of ids, such as "link of Katrin Vogel (accounts payable)"."""
-        return with_user_names(self._session, with_names(text, self._customer_id, self._people))
+        return users.with_names(self._session, with_names(text, self._customer_id, self._people))
 
 
 def _address(email: str | None, phone: str | None) -> str:

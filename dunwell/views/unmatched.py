@@ -11,10 +11,10 @@ from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, Subj
 from dunwell.domain.incoming import ProposalState, no_payment
 from dunwell.services.incoming_payments import why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
-from dunwell.store import billing_events, cases, incoming_payments, invoices
+from dunwell.store import billing_events, cases, incoming_payments, invoices, users
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
 from dunwell.views.facts import Facts
-from dunwell.views.names import user_name, with_user_names
+from dunwell.views.names import user_name
 
 _LATELY = 20
 
@@ -69,7 +69,7 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "text": " ".join(row.texts),
         "taken_back": False,
         "state": row.state,
-        "why": with_user_names(session, row.why),
+        "why": users.with_names(session, row.why),
         "proposals": [
             {
                 "number": one.number,
@@ -111,7 +111,7 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
         "text": row.subject,
         "taken_back": bool(facts) and not any(isinstance(one, Paid) for one in facts),
         "state": _STATES[row.state],
-        "why": with_user_names(session, _why(row)),
+        "why": users.with_names(session, _why(row)),
         "proposals": [],
         "bookings": [_booking_of_reported(session, row, said)] if said and _is_for_an_invoice(row) else [],
     }

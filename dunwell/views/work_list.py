@@ -16,11 +16,11 @@ from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits, step_approvals
 from dunwell.services.call_tasks import number_asked_for
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
-from dunwell.store import addresses, cases, contacts, invoices, notes, sent_files, tasks
+from dunwell.store import addresses, cases, contacts, invoices, notes, sent_files, tasks, users
 from dunwell.store.tables import InvoiceRow, TaskRow
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
-from dunwell.views.names import Names, user_name, with_user_names
+from dunwell.views.names import Names, user_name
 
 
 def open_work(
@@ -208,7 +208,7 @@ def _files(session: Session, case: Case) -> list[Facts]:
 
 def _named(session: Session, invoice: InvoiceRow | None, reason: str) -> str:
     """The reason with the names of people; of money that nobody could match, there is no invoice."""
-    return Names(session, invoice.customer_id).within(reason) if invoice else with_user_names(session, reason)
+    return Names(session, invoice.customer_id).within(reason) if invoice else users.with_names(session, reason)
 
 
 def _asked_by(session: Session, row: TaskRow, case: Case | None) -> Facts | None:

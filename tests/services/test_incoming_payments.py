@@ -23,7 +23,7 @@ from dunwell.services.incoming_payments import IncomingPayments, Taken
 from dunwell.services.step_judge import StepJudge
 from dunwell.store import bank_entries, cases, incoming_payments
 from dunwell.store.database import Database
-from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow
+from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow, UserRow
 from dunwell.views.task_queue import queued_tasks
 from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.views.work_list import open_work
@@ -190,6 +190,33 @@ def test_a_person_splits_a_payment_and_undoes_it(database: Database) -> None:
         ids = [one.payment_id for one in incoming_payments.bookings(session, taken.entry_id)]
         assert session.get(PayerAccountRow, (IBAN, "acme")) is None
     assert ids == ["bank-1", "bank-1", "bank-1.2"]  # an id that was taken back never returns
+
+
+def test_a_split_takes_the_number_that_is_printed_on_one_invoice(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("500.00"))
+    with pytest.raises(Refused, match="name each invoice once"):  # by its id and by its number
+        desk.assign(taken.entry_id, [("INV-A", Decimal("300.00")), ("A", None)], ADA, CAME)
+    desk.assign(taken.entry_id, [("INV-A", Decimal("300.00")), ("B", None)], ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("300.00"), "B": Decimal("200.00")}
+    for invoice_id in ("N1", "N2"):
+        a_harness(file_database, invoice_id, number="2026/7")
+    again = take(desk, came("20.00", identity="2"))
+    with pytest.raises(Refused, match="number '2026/7': name one of the ids N1, N2"):
+        desk.assign(again.entry_id, [("2026/7", None)], ADA, CAME)
+
+
+def test_who_decided_is_named_when_a_payment_is_decided_again(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    with file_database.writing("acme") as session:
+        facts = {"email": "ada@x.example", "name": "Ada Byron", "role": Role.MANAGER, "created_at": CAME}
+        session.add(UserRow(user_id="user-abc", **facts))
+    taken, ada = take(desk, came("300.00")), Principal(PrincipalKind.PERSON, "user-abc", "Ada Byron", Role.MANAGER)
+    desk.assign(taken.entry_id, [("A", None)], ada, CAME)
+    with pytest.raises(Refused, match=r"is booked \(matched by Ada Byron\)"):
+        desk.set_aside(taken.entry_id, "bank-interest", ada, CAME)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def reported(database: Database, subject: str) -> None:
 
 @pytest.fixture
 def desk(file_database: Database) -> ReportedPayments:
-    ServiceHarness(sample_deps(file_database)).open(an_invoice(invoice_id="A", number="A"))
+    ServiceHarness(sample_deps(file_database)).open(an_invoice(invoice_id="A", number="INV-A"))
     ServiceHarness(sample_deps(file_database)).open(an_invoice(invoice_id="U", number="U", currency="USD"))
     return ReportedPayments(file_database, unmatched_days=3)
 
@@ -84,6 +84,13 @@ def test_what_makes_no_sense_is_refused(desk: ReportedPayments, file_database: D
         desk.assign("stripe:pi_2", [("A", None)], ADA, CAME)
     with pytest.raises(NotAllowed):
         desk.assign("stripe:pi_1", [("A", None)], Principal(PrincipalKind.PERSON, "r", "R", Role.AUDITOR), CAME)
+
+
+def test_its_invoice_may_be_named_by_number(desk: ReportedPayments, file_database: Database) -> None:
+    reported(file_database, "pi_1")
+    desk.assign("stripe:pi_1", [("INV-A", None)], ADA, CAME)
+    with file_database.reading() as session:
+        assert one_payment(session, "stripe:pi_1", CAME)["bookings"][0]["invoice_id"] == "A"
 
 
 def test_it_is_a_person_s_task_until_it_is_decided(desk: ReportedPayments, file_database: Database) -> None:

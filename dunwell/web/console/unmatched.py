@@ -135,6 +135,7 @@ async def _shown(
         decided=[("booked", "Booked lately", booked), ("aside", "Set aside lately", aside)],
         refused=refused,
         elsewhere=elsewhere,
+        stands_below=elsewhere is not None and any(one["entry_id"] == elsewhere[0] for one in [*booked, *aside]),
         typed=typed or {},
         rows=range(1, ROWS + 1),
         done=done,

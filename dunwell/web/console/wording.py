@@ -28,6 +28,7 @@ _ARGUMENT = r"(?: (?:--[a-z-]+(?: [\w:-]+(?:\.[\w:-]+)*)?|'[^']*'|[\w.:/~-]*[A-Z
 _RULES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
+        (r"`starter\.py match \S+ --undo`", "“Undo”"),
         (r"[;:,] `starter\.py [^`]+` (?:shows?|has|lists)\b[^;.]*", ""),
         (
             r"rename the columns, or say what they hold with --map, such as --map '[^']*'",

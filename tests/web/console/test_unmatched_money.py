@@ -100,6 +100,19 @@ async def test_a_split_that_does_not_fit_is_said_beside_it_and_nothing_typed_is_
     assert entry(site, "nobody").state == "booked"
 
 
+async def test_a_form_about_a_payment_that_was_booked_meanwhile_leads_to_its_undo(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    entry_id = entry(site, "nobody").entry_id
+    number = CHASED.replace("-", "/")
+    assert (await http.post(f"{PAGE}/{entry_id}/match", data={"invoice.1": number})).status_code == 303
+    stale = await http.post(f"{PAGE}/{entry_id}/aside", data={"reason": "bank-interest"})
+    assert stale.status_code == 422
+    (said,) = re.findall(r'<p class="notice bad" role="alert">(.*?)</p>', stale.text)
+    assert said.endswith(f'“Undo” takes it back. It <a href="#decided-{entry_id}">stands below</a>.')
+    assert stale.text.count(f'id="decided-{entry_id}"') == 1
+
+
 async def test_a_payment_is_rejected_and_set_aside(http: httpx.AsyncClient, site: Site) -> None:
     entry_id = entry(site, "likely").entry_id
     number = len(re.findall(rf'action="{PAGE}/{entry_id}/proposals/\d/reject"', (await http.get(PAGE)).text))
