@@ -52,7 +52,7 @@ class GraceLine(MutableValue):
 
 
 class InstalmentLine(MutableValue):
-    """One agreed instalment; `met`: it was paid."""
+    """One agreed instalment; `met`: it was paid. `amount`: without what is in dispute, which may be all of it."""
 
     date: date
     amount: Decimal
@@ -82,7 +82,7 @@ class Status(MutableValue):
     accessory  what is left of interest and costs since the principal is paid, and what becomes of it
     accessory_asked_on  the day on which a message asked for that
     credit    what was overpaid on this invoice and is neither applied nor returned
-    plan      the instalments of the running payment plan
+    plan      the instalments of the running payment plan, the last ones less what is in dispute
     disputed  the amount of an open dispute
     last_claim  what may be claimed, as it was computed when the case was last written down; None: only the principal
     timeline  oldest first; it names people by their role
@@ -156,9 +156,11 @@ def _payments(case: Case) -> list[PaymentLine]:
 def _instalments(case: Case) -> list[InstalmentLine]:
     if case.agreements.plan is None:
         return []
+    plan = case.agreements.plan
+    amounts = plan.amounts(case.money.paid, case.asked)
     return [
-        InstalmentLine(date=item.date, amount=item.amount, met=number < case.agreements.plan.met)
-        for number, item in enumerate(case.agreements.plan.instalments)
+        InstalmentLine(date=item.date, amount=amount, met=number < plan.met)
+        for number, (item, amount) in enumerate(zip(plan.instalments, amounts, strict=True))
     ]
 
 

@@ -60,13 +60,31 @@ class Plan(_Agreed):
         """What the first `count` instalments add up to."""
         return sum((item.amount for item in self.instalments[:count]), Decimal(0))
 
-    def coming(self, paid: Decimal) -> ev.Instalment | None:
-        """The instalment to be paid next, less what came of it, once `paid` is paid in all; None after the last."""
+    def amounts(self, paid: Decimal, asked: Decimal) -> list[Decimal]:
+        """What each instalment asks for, once `paid` is paid in all, of a case that asks for no more than `asked`.
+
+        The last ones are less by what is in dispute.
+        """
+        amounts = [item.amount for item in self.instalments]
+        rest = max(self.owed_by(len(amounts)) - (paid - self.paid_before) - asked, Decimal(0))
+        for place in range(len(amounts) - 1, self.met - 1, -1):
+            less = min(amounts[place], rest)
+            amounts[place] -= less
+            rest -= less
+        return amounts
+
+    def coming(self, paid: Decimal, asked: Decimal) -> ev.Instalment | None:
+        """The instalment to be paid next, less what came of it, once `paid` is paid in all; None after the last.
+
+        asked: what the case asks for; an instalment asks for no more.
+        """
+        if asked <= 0:
+            return None
         for place in range(self.met, len(self.instalments)):
             missing = self.owed_by(place + 1) - (paid - self.paid_before)
             if missing > 0:
                 one = self.instalments[place]
-                return ev.Instalment(date=one.date, amount=min(one.amount, missing))
+                return ev.Instalment(date=one.date, amount=min(one.amount, missing, asked))
         return None
 
 

@@ -152,9 +152,9 @@ def _instalments(case: Case) -> tuple[Instalment, ...]:
 
 
 def _coming(case: Case) -> Instalment | None:
-    """The next instalment, less the part of it that came already."""
+    """The next instalment, less the part of it that came already, or is in dispute."""
     plan = case.agreements.plan
-    part = plan.coming(case.money.paid) if plan is not None else None
+    part = plan.coming(case.money.paid, case.asked or case.open_amount) if plan is not None else None
     return Instalment(on=part.date, amount=part.amount) if part is not None else None
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.agreements import ResolvedDispute
+from dunwell.domain.agreements import Plan, ResolvedDispute
 from dunwell.domain.case import Case
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import Claim
@@ -45,7 +45,7 @@ _OVER: Mapping[Stage, str] = {
 
 @dataclass(frozen=True)
 class Instalment:
-    """A part of a plan. `met`: what came covers it."""
+    """A part of a plan. `met`: what came covers it. `amount`: without what is in dispute, which may be all of it."""
 
     on: date
     amount: Decimal
@@ -218,7 +218,7 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, now
     call = _requested_call(session, case)
     plan = agreements.plan
     broken = last is not None and last.state is PromiseState.BROKEN and plan is None
-    coming = plan.coming(money.paid) if plan is not None else None
+    coming = plan.coming(money.paid, case.asked) if plan is not None else None
     heads = _heads(claim) if claim is not None else {}
     return Bill(
         invoice_id=invoice_id,
@@ -242,9 +242,7 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, now
         else None,
         promise_left=left,
         broken=Part(last.date, last.amount) if last is not None and broken else None,
-        instalments=[Instalment(one.date, one.amount, place < plan.met) for place, one in enumerate(plan.instalments)]
-        if plan
-        else (),
+        instalments=_instalments(plan, case) if plan is not None else (),
         coming=Part(coming.date, coming.amount) if coming is not None else None,
         announced=_announced(session, case, now),
         awaits_call=call is not None,
@@ -257,6 +255,14 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, now
         counts=counts(case, rules),
         plan_until=last_day(rules, today),
     )
+
+
+def _instalments(plan: Plan, case: Case) -> list[Instalment]:
+    amounts = plan.amounts(case.money.paid, case.asked)
+    return [
+        Instalment(one.date, amount, place < plan.met)
+        for place, (one, amount) in enumerate(zip(plan.instalments, amounts, strict=True))
+    ]
 
 
 def _requested_call(session: Session, case: Case) -> TaskRow | None:

@@ -38,6 +38,15 @@ class Problem(Exception):
 
 async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
     """Return the body. Raises Problem 413 when it is longer than `most` bytes, 408 when it arrives too slowly."""
+    body, _ = await read_beginning(request, most, most)
+    return body
+
+
+async def read_beginning(request: Request, kept: int, most: int) -> tuple[bytes, bool]:
+    """Return the first `kept` bytes of the body, and whether they are all of it. The others are read and dropped.
+
+    Raises Problem 413 when it is longer than `most` bytes, 408 when it arrives too slowly.
+    """
     parts, length = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -45,11 +54,11 @@ async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
                 length += len(chunk)
                 if length > most:
                     raise Problem(413, f"The body is longer than {most} bytes: send less at a time.")
-                parts.append(chunk)
+                parts.append(chunk[: max(kept - (length - len(chunk)), 0)])
     except TimeoutError:
         reason = f"The body did not arrive within {BODY_SECONDS:.0f} s: send the same again."
         raise Problem(408, reason, headers={"Connection": "close"}) from None
-    return b"".join(parts)
+    return b"".join(parts), length <= kept
 
 
 def parse_json(body: bytes) -> Any:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -21,14 +22,16 @@ from dunwell.intake.file_kinds import MOST_BYTES, FileKind, kind_of
 from dunwell.intake.numbers_and_dates import Decimals
 from dunwell.intake.refusals import InvalidValue
 from dunwell.intake.typed_amounts import readings
-from dunwell.web.request_body import Problem, read_body
+from dunwell.web.request_body import Problem, read_beginning
 
 MOST_TEXT = 2_000
 MOST_NAME = 120
 LATEST_CALL = timedelta(days=30)
 
 _MOST_FORM = MOST_BYTES + 200_000
-"""Of a whole form: a file, and what stands around it."""
+"""Of a whole form that is taken: a file, and what stands around it."""
+_MOST_SENT = 30 * 1024 * 1024
+"""Of a form that is read, so that one whose file is too large is refused with what was typed beside it."""
 _FIELDS = 30
 _FORM_ID = re.compile(r"[0-9a-f]{32}")
 _EXAMPLES = {"email": "name@example.com", "phone": "+34 600 123 456"}
@@ -80,23 +83,34 @@ class Sent:
 
 
 async def read_sent(request: Request) -> Sent:
-    """Return a posted form. Raises Problem 400, 408 or 413."""
-    body = await read_body(request, _MOST_FORM)
+    """Return a posted form, of a file that is too large the beginning alone. Raises Problem 400, 408 or 413."""
+    has_files = request.headers.get("Content-Type", "").startswith("multipart/form-data")
+    body, whole = await read_beginning(request, _MOST_FORM, _MOST_SENT if has_files else _MOST_FORM)
     try:
-        if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
+        if not has_files:
             pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
             return Sent({name: value.strip() for name, value in pairs})
-        form = await MultiPartParser(request.headers, _whole(body), max_files=1, max_fields=_FIELDS).parse()
+        if not whole:
+            body += _end(request)
+        form = await MultiPartParser(request.headers, _all_of(body), max_files=1, max_fields=_FIELDS).parse()
     except (MultiPartException, ValueError, KeyError):  # UnicodeDecodeError, too
         raise Problem(400, "The form cannot be read: go back, and send it again.") from None
     files = {}
     for name, value in form.items():
         if isinstance(value, UploadFile) and value.filename:
             files[name] = (value.filename, await value.read())
+    if not whole and all(len(content) <= MOST_BYTES for _, content in files.values()):
+        raise Problem(413, f"The form is longer than {_MOST_FORM} bytes: send less at a time.")
     return Sent({name: value.strip() for name, value in form.items() if isinstance(value, str)}, files)
 
 
-async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+def _end(request: Request) -> bytes:
+    """The end of a form with a file of which only the beginning was kept. Raises KeyError without a boundary."""
+    _, options = parse_options_header(request.headers["Content-Type"])
+    return b"\r\n--" + options[b"boundary"] + b"--\r\n"
+
+
+async def _all_of(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body
 
 

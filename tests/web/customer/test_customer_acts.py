@@ -488,7 +488,18 @@ async def test_files_of_these_kinds_are_taken(house: House, content: bytes) -> N
 async def test_other_files_are_refused_and_nothing_is_told(house: House, content: bytes, says: str) -> None:
     fields = {"which": "RIB-1", "reason": "other", "text": "ver archivo"}
     answer = await house.send(house.link("RIB-1"), "wrong", file=("x.png", content), **fields)
-    assert answer.status_code in {413, 422} and says in answer.text
+    assert answer.status_code == 422 and says in answer.text
+    assert ">ver archivo</textarea>" in answer.text and 'id="wrong-file-error"' in answer.text
+    assert house.engine.told == [] and house.count("sent_files") == 0
+
+
+async def test_a_form_of_which_only_the_beginning_is_read_is_never_taken(house: House) -> None:
+    path, text = house.link("RIB-1"), "x" * 900_000  # before a file that is no larger than is taken
+    fields = {"which": "RIB-1", "reason": "other", "text": "ver", "more": text}
+    answer = await house.send(path, "wrong", file=("x.png", PNG[:-8] + b"\0" * 5_000_000 + PNG[-8:]), **fields)
+    assert answer.status_code == 413 and "5 MB" in answer.text
+    answer = await house.send(path, "wrong", file=("x.png", bytes(31 * 1024 * 1024)), reason="other", text="ver")
+    assert answer.status_code == 413 and "5 MB" in answer.text
     assert house.engine.told == [] and house.count("sent_files") == 0
 
 
@@ -568,7 +579,7 @@ async def test_a_call_at_a_number_that_was_typed(house: House) -> None:
     fields = {"where": "other", "number": "600 123 456", "at": "2027-03-25T11:30"}
     assert (await house.send(path, "call", **fields)).status_code == 303
     ((invoice_id, content),) = house.told("call_requested")
-    assert content["at"] == "2027-03-25T11:30:00+01:00" and "600" not in str(content)
+    assert content["at"] == "2027-03-25T10:30:00Z" and "600" not in str(content)
     assert house.notes(invoice_id) == ["+34600123456"]
     assert "le llamaremos" in await house.page(path)
 
@@ -782,6 +793,20 @@ async def test_all_that_was_agreed_is_listed(house: House, rests: bool) -> None:
     assert "24 de marzo de 2027 nos dijo que ya había pagado 30,00 €" in said
     assert "le llamaremos el 30 de marzo de 2027 a las 11:00" in said
     assert "No pedimos 20,00 €" in said
+
+
+@pytest.mark.parametrize(("amount", "left"), [("200,00", ["400,00", "400,00", "200,00"]), (None, [])])
+async def test_the_instalments_ask_for_no_more_than_the_page(
+    house: House, amount: str | None, left: list[str]
+) -> None:
+    path = house.link("RIB-1")
+    await house.send(path, "split", which="RIB-1", parts="3", first="2027-03-30", every="week")
+    await house.send(
+        path, "wrong", which="RIB-1", reason="price", text="no", **({"amount": amount} if amount else {})
+    )
+    listed = re.search(r'class="noted".*?</section>', await house.page(path), re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"</bdi>: <bdi>([\d.,]+)\s€</bdi>", listed[0]) == left and "No pedimos" in listed[0]
 
 
 async def test_a_call_whose_hour_has_come_is_not_promised_for_it(house: House) -> None:
