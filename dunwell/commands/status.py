@@ -91,7 +91,8 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[Facts]) -> None
     for one in shown.promises:
         say(f"promise {one.amount} {shown.currency} for {one.date} by {one.promised_by}: {one.state}")
     for part in shown.plan:
-        say(f"plan    {part.amount} {shown.currency} on {part.date}: {'met' if part.met else 'waited for'}")
+        state = "met" if part.met else "waited for" if part.amount else "in dispute"
+        say(f"plan    {part.amount} {shown.currency} on {part.date}: {state}")
     if shown.disputed is not None:
         say(f"dispute {shown.disputed} {shown.currency} are not asked for")
     for payment in shown.payments:

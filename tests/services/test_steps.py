@@ -560,3 +560,16 @@ def test_the_next_instalment_is_asked_for_less_what_came_of_it(
     harness.carry_out(f"instalment-due~{day}", "2027-03-19 09:00")
     (message,) = harness.messages()
     assert asks in message.body
+
+
+def test_the_reminder_of_an_instalment_asks_for_nothing_in_dispute(harness: ServiceHarness) -> None:
+    harness.open()
+    reactions = harness.case.rules.reactions.model_copy(update={"instalment_due": "instalment-due"})
+    harness.case.rules = harness.case.rules.model_copy(update={"reactions": reactions})
+    plan = [{"date": "2027-03-20", "amount": "400.00"}, {"date": "2027-04-20", "amount": "800.00"}]
+    harness.record("payment_plan_agreed", FIRST, instalments=plan, by="agent-7")
+    harness.pay("2027-03-03 09:00", "400.00", "p1")
+    harness.record("dispute_opened", FIRST, reason="price", opened_by="agent-7", amount="200.00")
+    harness.carry_out("instalment-due~2027-04-20", "2027-04-19 09:00")
+    (message,) = harness.messages()
+    assert "€600.00 by April 20, 2027" in message.body
