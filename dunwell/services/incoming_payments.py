@@ -228,8 +228,9 @@ class IncomingPayments:
         principal.check(Right.PAYMENTS_WRITE)
         with self._database.reading() as session:
             parts = _split_by_hand(session, _waiting(session, entry_id), shares)
+            concerned = customers_of(session, entry_id) | {part.customer_id for part in parts}
         with self._database.writing_beside_customers() as session:
-            accounts.lock(session, customers_of(session, entry_id) | {part.customer_id for part in parts})
+            accounts.lock(session, concerned)
             submissions.take(session, self._submission, now)
             row = _waiting(session, entry_id)
             _check_not_lost(session, row)

@@ -1,5 +1,6 @@
 """Money that came in: booked by what we issued, proposed with reasons, decided by people, taken back again."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +22,7 @@ from dunwell.domain.step_outcome import StepOutcome
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.incoming_payments import IncomingPayments, Taken
 from dunwell.services.step_judge import StepJudge
-from dunwell.store import bank_entries, cases, incoming_payments
+from dunwell.store import accounts, bank_entries, cases, incoming_payments
 from dunwell.store.database import Database
 from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow, UserRow
 from dunwell.views.task_queue import queued_tasks
@@ -217,6 +218,29 @@ def test_who_decided_is_named_when_a_payment_is_decided_again(
     desk.assign(taken.entry_id, [("A", None)], ada, CAME)
     with pytest.raises(Refused, match=r"is booked \(matched by Ada Byron\)"):
         desk.set_aside(taken.entry_id, "bank-interest", ada, CAME)
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_two_clerks_who_match_a_payment_at_once_book_it_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one has read the payment when it waited, and gets the lock when it is booked.
+
+    Not so on SQLite, where one transaction writes at a time, from its first statement.
+    """
+    desk = a_desk(database)
+    entry_id = take(desk, came("100.00")).entry_id
+    locked, first = accounts.lock, [True]
+
+    def lock_after_the_other(session: Session, customer_ids: Collection[str]) -> None:
+        if first.pop() if first else False:
+            desk.assign(entry_id, [("A", None)], SYSTEM, CAME)
+        locked(session, customer_ids)
+
+    monkeypatch.setattr(accounts, "lock", lock_after_the_other)
+    with pytest.raises(Refused, match="is booked"):
+        desk.assign(entry_id, [("B", None)], ADA, CAME)
+    assert booked(database, entry_id) == {"A": Decimal("100.00")}
 
 
 @pytest.mark.parametrize(
