@@ -220,7 +220,7 @@ def test_who_decided_is_named_when_a_payment_is_decided_again(
         desk.set_aside(taken.entry_id, "bank-interest", ada, CAME)
 
 
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_two_clerks_who_match_a_payment_at_once_book_it_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
