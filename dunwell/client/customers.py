@@ -13,7 +13,7 @@ from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
-from dunwell.domain.channels import CLOSABLE, AddressKind, Channel
+from dunwell.domain.channels import CLOSABLE, Channel
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import ContactChange, ContactsChanged, Pause, Resume, parse_event
@@ -431,9 +431,7 @@ def _contact_of(people: People, customer_id: str, contact_id: str) -> Contact:
 
 def _without_address(people: Sequence[Person], contact_id: str) -> list[str]:
     """Say that a contact has no address any more, and whether anybody else can be reached."""
-    reached = {
-        one.contact_id for one in people if one.open and any(getattr(one.contact, kind.value) for kind in AddressKind)
-    }
+    reached = {one.contact_id for one in people if one.reachable}
     if contact_id in reached:
         return []
     said = [f"{contact_id} has no address any more: nothing can be sent to them, and nobody calls them"]

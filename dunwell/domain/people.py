@@ -60,6 +60,11 @@ class Person:
         """Whether this person may be written to at all."""
         return self.retired_at is None and self.closed_at is None
 
+    @property
+    def reachable(self) -> bool:
+        """Whether this person may be written to and has any address."""
+        return self.open and any(getattr(self.contact, kind.value) for kind in AddressKind)
+
     def said(self, name: str) -> str | None:
         """What the records say of a field, whatever was corrected since."""
         value: str | None = self.exported[name] if name in self.exported else getattr(self.contact, name)

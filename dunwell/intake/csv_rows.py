@@ -52,10 +52,7 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
     A file that can be read in two ways gives one refusal, which names the option that decides it.
     """
     lines = Lines(StringIO(decoded.text, newline=""))
-    separator = asked.separator or _separator(lines, mapped, layout)
-    above = _rows_above(lines, separator, mapped, layout)
-    for _ in range(above):
-        _next_row(lines, separator)
+    separator, above = _at_titles(lines, asked, mapped, layout)
     first = _next_row(lines, separator)
     if first is None or isinstance(first, Refusal):
         return Table((first,) if first else ())
@@ -80,9 +77,7 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
 def read_titles(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> list[str]:
     """Return the titles of the columns of a CSV file; empty where it has no readable first row."""
     lines = Lines(StringIO(decoded.text, newline=""))
-    separator = asked.separator or _separator(lines, mapped, INVOICES)
-    for _ in range(_rows_above(lines, separator, mapped, INVOICES)):
-        _next_row(lines, separator)
+    separator, _ = _at_titles(lines, asked, mapped, INVOICES)
     first = _next_row(lines, separator)
     return first.cells if isinstance(first, _Row) else []
 
@@ -118,9 +113,16 @@ def _separator(lines: Lines, mapped: ColumnMap, layout: Layout) -> str:
     return max(SEPARATORS.values(), key=columns)
 
 
-def _rows_above(lines: Lines, separator: str, mapped: ColumnMap, layout: Layout) -> int:
-    """Return how many rows stand above the titles, such as the name of the list and its day."""
-    return _header_at(_head_rows(lines, separator), mapped, layout)
+def _at_titles(lines: Lines, asked: Dialect, mapped: ColumnMap, layout: Layout) -> tuple[str, int]:
+    """Skip what stands above the titles, such as the name of the list and its day.
+
+    Returns the separator of the cells, and how many rows were skipped.
+    """
+    separator = asked.separator or _separator(lines, mapped, layout)
+    above = _header_at(_head_rows(lines, separator), mapped, layout)
+    for _ in range(above):
+        _next_row(lines, separator)
+    return separator, above
 
 
 def _head_rows(lines: Lines, separator: str) -> list[list[str]]:

@@ -22,6 +22,9 @@ ON_REQUEST = ("write_off",)
 """Events that somebody without the right to tell them may ask for."""
 
 
+_WAITING = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
+
+
 class Approvals:
     """The requests of one database. Blocking; safe to share between threads."""
 
@@ -112,18 +115,16 @@ class Approvals:
 
     def waiting(self) -> list[dict[str, Any]]:
         """Return the requests that nobody has decided, the oldest first."""
-        query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
         with self._database.reading() as session:
-            return [_facts(session, row) for row in session.scalars(query)]
+            return [_facts(session, row) for row in session.scalars(_WAITING)]
 
     def waiting_for(self, principal: Principal) -> list[dict[str, Any]]:
         """Return the same with what this principal may do: `own`, withdraw it; `approves`, decide about it."""
-        query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
         with self._database.reading() as session:
             alone, decides = own_approval_allowed(session), principal.may(Right.APPROVALS_WRITE)
             return [
                 _facts(session, row) | {"own": own, "approves": decides and (alone or not own)}
-                for row in session.scalars(query)
+                for row in session.scalars(_WAITING)
                 for own in [row.requested_by == principal.id]
             ]
 

@@ -107,7 +107,7 @@ class IncomingPayments:
         for entry_id in undone:
             self._undo_again(entry_id, principal, now)
         with self._database.reading() as session:
-            lost = [row.entry_id for row in store.waiting(session) if lost_bookings.find(session, row)]
+            lost = lost_bookings.find_all(session)
         return sum(self._recall(entry_id, principal, now) for entry_id in lost)
 
     def _undo_again(self, entry_id: str, principal: Principal, now: datetime) -> None:
@@ -130,7 +130,7 @@ class IncomingPayments:
         Returns how many are matched now.
         """
         with self._database.reading() as session:
-            proposed = [row.entry_id for row in store.waiting(session) if row.state is EntryState.PROPOSED]
+            proposed = store.proposed(session)
         for entry_id in proposed:
             self._drop_stale(entry_id, now)
         with self._database.reading() as session:
@@ -140,10 +140,7 @@ class IncomingPayments:
 
     def _drop_stale(self, entry_id: str, now: datetime) -> None:
         """Let those proposals for a payment lapse that cannot be confirmed any more."""
-        with self._database.reading() as session:
-            concerned = customers_of(session, entry_id)
-        with self._database.writing_beside_customers() as session:
-            accounts.lock(session, concerned)
+        with self._deciding(entry_id, now) as session:
             row, opened = _found(session, entry_id), store.proposals(session, entry_id, ProposalState.OPEN)
             stale = [one for one in opened if why_stale_now(session, row, one) is not None]
             for proposal in stale:
@@ -228,10 +225,7 @@ class IncomingPayments:
         principal.check(Right.PAYMENTS_WRITE)
         with self._database.reading() as session:
             parts = _split_by_hand(session, _waiting(session, entry_id), shares)
-            concerned = customers_of(session, entry_id) | {part.customer_id for part in parts}
-        with self._database.writing_beside_customers() as session:
-            accounts.lock(session, concerned)
-            submissions.take(session, self._submission, now)
+        with self._deciding(entry_id, now, {part.customer_id for part in parts}) as session:
             row = _waiting(session, entry_id)
             _check_not_lost(session, row)
             _book(session, row, parts, principal, now, f"matched by {principal.author}")
@@ -275,13 +269,16 @@ class IncomingPayments:
             _audit(session, principal, row, "payment_set_aside", now, {}, reason)
 
     @contextmanager
-    def _deciding(self, entry_id: str, now: datetime) -> Iterator[Session]:
-        """Open a transaction with the locks of every customer whom the payment concerns. Raises Refused."""
+    def _deciding(self, entry_id: str, now: datetime, more: Collection[str] = ()) -> Iterator[Session]:
+        """Open a transaction with the locks of every customer whom the payment concerns, and of `more`.
+
+        Raises Refused for an unknown payment. Whom it concerns is read in another transaction: rows that this one
+        had read before it has the locks would be decided by as they were then.
+        """
         with self._database.reading() as session:
-            _found(session, entry_id)
             concerned = customers_of(session, entry_id)
         with self._database.writing_beside_customers() as session:
-            accounts.lock(session, concerned)
+            accounts.lock(session, concerned.union(more))
             submissions.take(session, self._submission, now)
             yield session
 

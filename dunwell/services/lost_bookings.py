@@ -34,6 +34,14 @@ def find(session: Session, row: IncomingPaymentRow) -> list[PaymentRow]:
     return [one for one in lost if (one.invoice_id, one.payment_id) not in known]
 
 
+def find_all(session: Session) -> list[str]:
+    """Return the ids of the payments that wait and that the ledger has."""
+    # Most often the ledger has nothing that no booking explains: then no waiting payment is looked at.
+    if not incoming_payments.has_unexplained(session, Source.BANK):
+        return []
+    return [row.entry_id for row in incoming_payments.waiting(session) if find(session, row)]
+
+
 def _keys(bookings: Iterable[BookingRow]) -> set[tuple[str, str]]:
     return {(one.invoice_id, one.payment_id) for one in bookings}
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from sqlalchemy.orm import Session
 
@@ -57,14 +58,15 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
     theirs = [one.invoice_id for one in store.open_invoices(session, payers)] if payers else []
     named = numbers_in(texts, opened.numbers)
     referred = {one: sorted(issued[one]) for one in references if one in issued}
-    every = dict.fromkeys([*(one for ids in referred.values() for one in ids), *named, *theirs, *called])
+    surely = [*chain.from_iterable(referred.values()), *named]
+    every = dict.fromkeys([*surely, *theirs, *called])
     owed = {one.invoice_id: one for one in owed_of(session, every)}
 
     def known(ids: Iterable[str]) -> tuple[Owed, ...]:
         return tuple(owed[one] for one in ids if one in owed)
 
-    done = [one for one in [*(one for ids in referred.values() for one in ids), *named] if _nothing_open(owed, one)]
-    closed = [] if named or referred else _closed_invoices(session, texts)
+    done = [one for one in surely if _nothing_open(owed, one)]
+    closed = [] if surely else _closed_invoices(session, texts)
     return Clues(
         settled=tuple(_settled(session, one) for one in dict.fromkeys([*done, *closed])),
         references={one: found for one, ids in referred.items() if (found := known(ids))},
@@ -121,6 +123,8 @@ def _told(session: Session, row: PaymentRow) -> str:
 def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
     """What is owed of these invoices, less what was booked and is on its way; without rehearsals."""
     ids = list(invoice_ids)
+    if not ids:  # as of most payments that nobody expects
+        return ()
     kept = {name: row for name, row in cases.get_rows(session, ids).items() if row.takes_reported_money}
     registered = invoices.get_rows(session, list(kept))
     coming: dict[str, Decimal] = {}

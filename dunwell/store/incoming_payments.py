@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from babel.numbers import get_currency_precision
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
@@ -39,6 +39,16 @@ WAITING = (EntryState.PROPOSED, EntryState.UNMATCHED)
 _AT_ONCE = 500
 _AMOUNTS = ("amount", "charges", "ordered")
 _SETTLED = (Stage.PAID, Stage.WRITTEN_OFF, Stage.CANCELLED)
+_NAMED = (
+    select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
+    .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
+    .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
+    .where(CaseRow.takes_reported_money)
+    .order_by(InvoiceRow.invoice_id)
+)
+_SETTLED_BY_NUMBER = _NAMED.where(
+    InvoiceRow.number.in_(bindparam("numbers", expanding=True)), CaseRow.stage.in_(_SETTLED)
+)
 
 
 class NamedInvoice(NamedTuple):
@@ -66,6 +76,12 @@ def known(session: Session, entry_ids: Collection[str]) -> dict[str, IncomingPay
 def waiting(session: Session) -> Sequence[IncomingPaymentRow]:
     """Return the payments that somebody has to decide about, the oldest first."""
     query = select(IncomingPaymentRow).where(IncomingPaymentRow.state.in_(WAITING))
+    return session.scalars(query.order_by(IncomingPaymentRow.since, IncomingPaymentRow.entry_id)).all()
+
+
+def proposed(session: Session) -> Sequence[str]:
+    """Return the ids of the payments with a proposal that somebody has to decide about, the oldest first."""
+    query = select(IncomingPaymentRow.entry_id).where(IncomingPaymentRow.state == EntryState.PROPOSED)
     return session.scalars(query.order_by(IncomingPaymentRow.since, IncomingPaymentRow.entry_id)).all()
 
 
@@ -230,6 +246,15 @@ def booked_as(session: Session, payment_ids: Collection[str]) -> Sequence[Bookin
     return session.scalars(select(BookingRow).where(BookingRow.payment_id.in_(payment_ids))).all()
 
 
+def has_unexplained(session: Session, source: Source) -> bool:
+    """Return whether an invoice has a payment under an id of this source that no booking explains."""
+    explained = exists().where(
+        BookingRow.invoice_id == PaymentRow.invoice_id, BookingRow.payment_id == PaymentRow.payment_id
+    )
+    query = select(PaymentRow.payment_id).where(PaymentRow.payment_id.startswith(f"{source.value}-"), ~explained)
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def standing(session: Session, entry_id: str) -> Sequence[BookingRow]:
     """Return the bookings of a payment that were not undone, in their order."""
     return [one for one in bookings(session, entry_id) if one.undone_at is None]
@@ -296,29 +321,18 @@ def customers_paying_from(session: Session, iban: str) -> Sequence[str]:
 
 def open_invoices(session: Session, customer_ids: Collection[str] | None = None) -> list[NamedInvoice]:
     """Return the open invoices of real cases; of these customers if some are given."""
-    query = (
-        select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
-        .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
-        .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
-        .where(CaseRow.takes_reported_money, CaseRow.stage.not_in(_SETTLED))
-    )
+    query = _NAMED.where(CaseRow.stage.not_in(_SETTLED))
     if customer_ids is not None:
         query = query.where(InvoiceRow.customer_id.in_(customer_ids))
-    return [NamedInvoice(*row) for row in session.execute(query.order_by(InvoiceRow.invoice_id))]
+    return [NamedInvoice(*row) for row in session.execute(query)]
 
 
 def settled_invoices(session: Session, numbers: Collection[str]) -> list[NamedInvoice]:
     """Return the invoices of real cases that have one of these numbers and of which nothing is asked for any more."""
     wanted, found = sorted(numbers), list[NamedInvoice]()
     for first in range(0, len(wanted), _AT_ONCE):
-        query = (
-            select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
-            .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
-            .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
-            .where(InvoiceRow.number.in_(wanted[first : first + _AT_ONCE]))
-            .where(CaseRow.takes_reported_money, CaseRow.stage.in_(_SETTLED))
-        )
-        found += [NamedInvoice(*row) for row in session.execute(query.order_by(InvoiceRow.invoice_id))]
+        some = session.execute(_SETTLED_BY_NUMBER, {"numbers": wanted[first : first + _AT_ONCE]})
+        found += [NamedInvoice(*row) for row in some]
     return found
 
 

@@ -47,7 +47,7 @@ def invoices_of(session: Session, references: Sequence[str]) -> dict[str, set[st
     """Return the invoices of those of these references that were issued, by reference."""
     found: dict[str, set[str]] = {}
     query = select(PaymentReferenceRow).where(PaymentReferenceRow.reference.in_(references))
-    for row in session.scalars(query):
+    for row in session.scalars(query) if references else ():
         found.setdefault(row.reference, set()).add(row.invoice_id)
     return found
 

@@ -104,11 +104,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def copy(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "copy")
-
-
 def _found(folder: Path, guarantee: str) -> list[str]:
     return list(RULES[guarantee](Records(folder)))
 

@@ -244,11 +244,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def copy(good: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(good, tmp_path / "copy")
-
-
 def _write(folder: Path, kind: str, name: str, content: str) -> None:
     (folder / kind).mkdir(exist_ok=True)
     (folder / kind / f"{name}.json").write_text(content)

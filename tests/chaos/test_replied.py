@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -259,9 +258,8 @@ def test_a_good_run_passes(good: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTY)
-def test_each_fault_is_named(good: Path, tmp_path: Path, fault: str) -> None:
+def test_each_fault_is_named(copy: Path, fault: str) -> None:
     rule, expected, edit = FAULTY[fault]
-    copy = shutil.copytree(good, tmp_path / "copy")
     edit(copy)
     found = list(RULES[rule](Records(copy)))
     assert [one for one in found if expected in one], found
@@ -274,9 +272,8 @@ def test_each_fault_is_named(good: Path, tmp_path: Path, fault: str) -> None:
         "UPDATE links SET made_at='2026-12-01 09:00:00' WHERE link_id='l1'",
     ],
 )
-def test_a_link_that_was_revoked_or_expired_explains_a_404(good: Path, tmp_path: Path, ended: str) -> None:
+def test_a_link_that_was_revoked_or_expired_explains_a_404(copy: Path, ended: str) -> None:
     """It expires after the invoice was settled, when it has lived 60 days."""
-    copy = shutil.copytree(good, tmp_path / "copy")
     _sql(
         copy,
         ended,
@@ -287,16 +284,14 @@ def test_a_link_that_was_revoked_or_expired_explains_a_404(good: Path, tmp_path:
     assert list(RULES[_PAGE](Records(copy))) == []
 
 
-def test_a_link_of_an_open_invoice_explains_none(good: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(good, tmp_path / "copy")
+def test_a_link_of_an_open_invoice_explains_none(copy: Path) -> None:
     _sql(copy, "UPDATE links SET made_at='2026-12-01 09:00:00'", "UPDATE chaos_audit SET at='2026-01-01'")
     _added(VISITS, _visit("promise", "404"))(copy)
     assert len(list(RULES[_PAGE](Records(copy)))) == 1
 
 
-def test_whoever_gave_up_as_nobody_answered_may_have_been_heard(good: Path, tmp_path: Path) -> None:
+def test_whoever_gave_up_as_nobody_answered_may_have_been_heard(copy: Path) -> None:
     """The form was sent again and again: it was carried out once, and the answer was lost."""
-    copy = shutil.copytree(good, tmp_path / "copy")
     _added(VISITS, _visit("promise", "503", "f-promise"))(copy)
     assert list(RULES[_PAGE](Records(copy))) == []
 

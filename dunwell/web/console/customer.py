@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 from dunwell.client import credits
 from dunwell.client.answers import TellOutcome
 from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
-from dunwell.domain.channels import AddressKind
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
-from dunwell.store import cases, invoices, links, outbox, timeline
+from dunwell.store import cases, contacts, invoices, links, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
@@ -201,7 +200,7 @@ async def _changed(
         return await _shown(request, principal, customer_id, overtaken, about, 409)
     except Refused as refused:
         return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
-    lost = await asyncio.to_thread(_lost, service_of(request), customer_id, about)
+    lost = await asyncio.to_thread(_lost, service_of(request), customer_id, about) if about else ""
     return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else lost or "changed")
 
 
@@ -346,12 +345,10 @@ def _totals(listed: list[Facts]) -> dict[str, Any]:
 def _lost(service: Service, customer_id: str, contact_id: str) -> str:
     """Return "unreached" for a contact without any address, "nobody" where no other has one either, else ""."""
     with service.database.reading() as session:
-        people = customer_facts(session, customer_id)["contacts"] if contact_id else ()
-    reached = {
-        one["contact_id"] for one in people if one["state"] == "current" and any(one[kind] for kind in AddressKind)
-    }
-    lost = any(one["contact_id"] == contact_id and one["state"] == "current" for one in people)
-    return ("unreached" if reached else "nobody") if lost and contact_id not in reached else ""
+        people = contacts.people(session, [customer_id])[customer_id]
+    if not any(one.contact_id == contact_id and one.open and not one.reachable for one in people):
+        return ""
+    return "unreached" if any(one.reachable for one in people) else "nobody"
 
 
 def _values(service: Service, customer_id: str, contact_id: str) -> Facts:

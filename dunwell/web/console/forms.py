@@ -244,10 +244,7 @@ _WRITE_OFF = Form(
     "Write off",
     "Ends the case and releases its holds. A payment still counts as a recovery.",
     "Write it off",
-    (
-        _code("insolvent"),
-        _NOTE,
-    ),
+    (_code("insolvent"), _NOTE),
     grave=True,
 )
 _CANCEL = Form(
@@ -255,10 +252,7 @@ _CANCEL = Form(
     "Cancel the invoice",
     "The invoice is no longer valid: nothing is owed, and what was paid becomes credit.",
     "Cancel the invoice",
-    (
-        _code("duplicate"),
-        _NOTE,
-    ),
+    (_code("duplicate"), _NOTE),
     grave=True,
 )
 
@@ -438,30 +432,14 @@ CONTACT_FORMS: Mapping[str, Form] = {
             "Do not write any more",
             "Whatever records say, until somebody opens it again.",
             "Close the contact",
-            (
-                Field(
-                    "reason",
-                    "Reason",
-                    "code",
-                    "A short code, such as left-company; spaces become hyphens.",
-                    required=True,
-                ),
-            ),
+            (_code("left-company"),),
         ),
         Form(
             "revoke-links",
             "Revoke their links",
             "Links in messages already sent to them open nothing any more. Later messages have links of their own.",
             "Revoke the links",
-            (
-                Field(
-                    "reason",
-                    "Reason",
-                    "code",
-                    "A short code, such as forwarded; spaces become hyphens.",
-                    required=True,
-                ),
-            ),
+            (_code("forwarded"),),
         ),
         Form(
             "open",

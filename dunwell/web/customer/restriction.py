@@ -27,7 +27,7 @@ from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
 from dunwell.web.customer.sending import tell
-from dunwell.web.customer.sent_once import begin, release, was_done
+from dunwell.web.customer.sent_once import once, was_done
 from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
 
@@ -161,16 +161,11 @@ async def _told(
     service, invoice_id = service_of(request), tellings[0].invoice_id if act == "promise" else ""
     refusal = _Refusal(invoice_id, act, "restriction_refused")
     try:
-        first = await asyncio.to_thread(begin, service, link, form, now(request))
-    except Refused:
-        return refusal
-    try:
-        await service.connection.ensure()
-        for one in tellings:
-            await tell(service, link, one, form.form_id)
+        async with once(service, link, form, now(request)):
+            await service.connection.ensure()
+            for one in tellings:
+                await tell(service, link, one, form.form_id)
     except (Refused, NotAllowed):
-        if first:
-            await asyncio.to_thread(release, service, link, form)
         return refusal
     except (NoAnswer, ServerAway):
         return replace(refusal, sentence="restriction_later", status=503)

@@ -17,7 +17,7 @@ from dunwell.store.tables import SentFileRow
 from dunwell.views.lookup import find_invoice
 from dunwell.web.customer.acts import Act, Telling
 from dunwell.web.customer.opt_outs import Recipient
-from dunwell.web.customer.sent_once import begin, release
+from dunwell.web.customer.sent_once import once
 from dunwell.web.customer.typed import Fault, SentFile, Unfit
 from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service
@@ -34,13 +34,8 @@ async def carry_out(service: Service, link: Link, act: Act, form: Submission, no
     Raises Unfit for what is beyond a limit, Refused for what a case refuses and for a form that was sent before with
     other words, and NoAnswer or ServerAway when nobody took it in: sent again, it is carried out once.
     """
-    first = await asyncio.to_thread(begin, service, link, form, now)
-    try:
+    async with once(service, link, form, now):
         await _do(service, link, act, form.form_id, now)
-    except (Unfit, Refused):
-        if first:
-            await asyncio.to_thread(release, service, link, form)
-        raise
 
 
 async def _do(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:

@@ -1,14 +1,35 @@
 """A customer's form is carried out once. Sent again, as by a double click, it is answered as the first time."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
+from dunwell.domain.principals import NotAllowed
+from dunwell.domain.refusal import Refused
 from dunwell.services.links import Link
 from dunwell.services.submissions import AlreadyDone, Submission
 from dunwell.store import idempotency_keys
+from dunwell.web.customer.typed import Unfit
 from dunwell.web.service import Service
 
 
-def begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
+@asynccontextmanager
+async def once(service: Service, link: Link, form: Submission, now: datetime) -> AsyncIterator[None]:
+    """Carry out a form in here. What is refused is forgotten again, unless an earlier sending was carried out.
+
+    Raises Refused when another form with its id was carried out before.
+    """
+    first = await asyncio.to_thread(_begin, service, link, form, now)
+    try:
+        yield
+    except (Unfit, Refused, NotAllowed):
+        if first:
+            await asyncio.to_thread(_release, service, link, form)
+        raise
+
+
+def _begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
     """Note what the form says, and return whether it is the first with its id. Raises Refused for other words."""
     with service.database.writing(link.customer_id) as session:
         try:
@@ -18,7 +39,7 @@ def begin(service: Service, link: Link, form: Submission, now: datetime) -> bool
         return True
 
 
-def release(service: Service, link: Link, form: Submission) -> None:
+def _release(service: Service, link: Link, form: Submission) -> None:
     """Forget a form that was refused, unless a case has taken a part of it."""
     with service.database.writing(link.customer_id) as session:
         if not idempotency_keys.is_taken(session, link.principal.label, form.form_id):
