@@ -132,7 +132,7 @@ async def _shown(
         principal,
         status,
         found=found,
-        decided=[("booked", "Booked lately", booked), ("aside", "Set aside lately", aside)],
+        decided=[("booked", booked), ("set aside", aside)],
         refused=refused,
         elsewhere=elsewhere,
         stands_below=elsewhere is not None and any(one["entry_id"] == elsewhere[0] for one in [*booked, *aside]),
