@@ -38,10 +38,17 @@ class Submission:
         """Return whether this very form was carried out before."""
         return submissions.find(session, self.principal, self.form_id) == self.digest
 
-    def check(self, session: Session) -> None:
-        """Raise Refused when a form with this id and other values was carried out before."""
-        if submissions.find(session, self.principal, self.form_id) not in {None, self.digest}:
+    def first_sent(self, session: Session) -> datetime | None:
+        """Return when this very form first came in; None when it did not.
+
+        Raises Refused when a form with this id and other values was carried out before.
+        """
+        row = submissions.get(session, self.principal, self.form_id)
+        if row is None:
+            return None
+        if row.digest != self.digest:
             raise _sent_before()
+        return row.at
 
     def take(self, session: Session, now: datetime) -> None:
         """Note that the form is carried out, in the transaction that does so: what fails may be sent again.

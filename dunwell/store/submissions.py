@@ -33,8 +33,13 @@ def remove(session: Session, principal: str, form_id: str) -> None:
 
 def find(session: Session, principal: str, form_id: str) -> str | None:
     """Return the digest of a form that was carried out; None when it was not."""
-    row = session.get(SubmissionRow, (principal, form_id), populate_existing=True)
+    row = get(session, principal, form_id)
     return row.digest if row is not None else None
+
+
+def get(session: Session, principal: str, form_id: str) -> SubmissionRow | None:
+    """Return a form that was carried out, with the time of its first sending."""
+    return session.get(SubmissionRow, (principal, form_id), populate_existing=True)
 
 
 def forget(session: Session, before: datetime) -> None:

@@ -349,6 +349,17 @@ async def test_while_the_engine_is_away_nothing_is_lost_and_it_says_so(firm: Fir
     assert "Some features have been limited" in text_of(await firm.get()), "the page needs no engine"
 
 
+async def test_a_promise_that_nobody_could_confirm_counts_when_it_is_sent_again_after_its_day(firm: Firm) -> None:
+    firm.chase()
+    firm.engine.slow = True
+    assert (await firm.post("/promise", **a_promise("2027-03-29"))).status_code == 503
+    firm.engine.slow = False
+    firm.now = at("2027-03-30 12:00")
+    assert (await firm.post("/promise", **a_promise("2027-03-29"))).status_code == 303
+    assert len(firm.engine.told) == 1
+    assert (await firm.post("/promise", **a_promise("2027-03-29", form_id="f2"))).status_code == 422
+
+
 async def test_opening_every_address_changes_nothing(firm: Firm) -> None:
     """A scanner follows each link, and asks by HEAD first."""
     firm.chase()

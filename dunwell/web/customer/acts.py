@@ -61,7 +61,10 @@ class Act:
 
 @dataclass(frozen=True)
 class Form:
-    """A form that came in, with the page that it belongs to as it stands now. `by`: whose link sent it."""
+    """A form that came in, with the page that it belongs to.
+
+    `by`: whose link sent it. `now`: when it first came in, which is the time of the page.
+    """
 
     reader: Reader
     page: CustomerPage

@@ -7,7 +7,7 @@ as a day or a choice, and an id that makes it one sending, however often it come
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -25,13 +25,14 @@ from dunwell.services.submissions import Submission
 from dunwell.store import invoice_documents
 from dunwell.texts.catalogue import in_country
 from dunwell.views.customer_page import Bill, CustomerPage, read_page
+from dunwell.web import clock
 from dunwell.web.allowed_hosts import host_of
 from dunwell.web.customer import acts
 from dunwell.web.customer.error_pages import bad_link
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, Writer, page
 from dunwell.web.customer.sending import carry_out
-from dunwell.web.customer.sent_once import was_done
+from dunwell.web.customer.sent_once import first_sent, was_done
 from dunwell.web.customer.typed import Fault, Reader, Sent, Unfit, read_sent
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -69,7 +70,7 @@ for _address in _ADDRESSES:
 @router.api_route("/{token:path}", methods=["GET", "HEAD"])
 async def show(request: Request, link: Opened, done: str = "", proof: str = "") -> Response:
     """Show the page, and what was just done if the address proves it. Changes nothing."""
-    facts = await asyncio.to_thread(_read, service_of(request), link, _now(request))
+    facts = await asyncio.to_thread(_read, service_of(request), link, clock.now(request))
     return _shown(request, link, facts, done=done if _is_proved(request, link, facts, done, proof) else None)
 
 
@@ -90,7 +91,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
     kind = acts.ACTS.get(act)
     if kind is None or kind.scope not in link.scopes:
         return bad_link(request, "bad_page_link")
-    service, now = service_of(request), _now(request)
+    service, now = service_of(request), clock.now(request)
     facts = await asyncio.to_thread(_read, service, link, now)
     sent, form = Sent({}), None
     try:
@@ -98,10 +99,11 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         if not sent.form_id or request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Unfit({"form": Fault("problem")})
         form = Submission.of(link.link_id, sent.form_id, act, sent.said)
-        await asyncio.to_thread(_check_same, service, form)
+        then = await asyncio.to_thread(first_sent, service, form) or now
+        read = facts if then == now else await asyncio.to_thread(_read, service, link, then)
         writer = Writer(service.deps.catalogue, _language(request, facts))
         reader = Reader(sent, writer.locale, facts.time_zone, facts.country)
-        found = kind.read(acts.Form(reader, facts, writer, link.principal.label, now))
+        found = kind.read(acts.Form(reader, read, writer, link.principal.label, then))
         await carry_out(service, link, found, form, now)
     except Unfit as unfit:
         return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), form)
@@ -251,21 +253,11 @@ def _language(request: Request, facts: CustomerPage) -> str:
     return in_country(catalogue.spoken(wanted), facts.country)
 
 
-def _now(request: Request) -> datetime:
-    clock = getattr(request.app.state, "clock", None)
-    return clock() if clock else datetime.now(UTC)
-
-
 def _read(service: Service, link: Link, now: datetime) -> CustomerPage:
     with service.database.reading() as session:
         return read_page(
             session, service.deps, link.customer_id, link.invoice_ids, link.contact_id, link.message_id, now
         )
-
-
-def _check_same(service: Service, form: Submission) -> None:
-    with service.database.reading() as session:
-        form.check(session)
 
 
 def _document(service: Service, link: Link, place: str) -> bytes | None:

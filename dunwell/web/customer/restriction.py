@@ -4,7 +4,7 @@ Whoever in the customer's firm meets the restriction may open it, so it acts for
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
 from dunwell.web.customer.sending import tell
-from dunwell.web.customer.sent_once import once, was_done
+from dunwell.web.customer.sent_once import first_sent, once, was_done
 from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
 
@@ -53,6 +53,10 @@ class _Refusal:
     status: int = 422
 
 
+_Understand = Callable[[RestrictedAccount, Mapping[str, str], str], Sequence[Telling] | _Refusal]
+"""What a form tells the cases, by the account as it stands, what was typed and who sent it; or why it is refused."""
+
+
 @router.api_route("/{token}/waiting", methods=["GET", "HEAD"])
 async def wait(request: Request, token: str, link: Opened) -> Response:
     """Look again and again whether access is back, for a quarter of an hour; then stop. Changes nothing."""
@@ -70,17 +74,13 @@ async def wait(request: Request, token: str, link: Opened) -> Response:
 @router.post("/{token}/promise")
 async def promise(request: Request, token: str, link: Opened) -> Response:
     """Promise to pay an invoice that holds the account on the day that was named."""
-    typed = await read_form(request)
-    found = _promised(await _read(request, link), typed, link.principal.label)
-    return await _carried_out(request, token, link, "promise", typed, found)
+    return await _carried_out(request, token, link, "promise", _promised)
 
 
 @router.post("/{token}/grace")
 async def grace(request: Request, token: str, link: Opened) -> Response:
     """Have access back until the day that the page offered. Whoever asks has to say that they know what follows."""
-    typed = await read_form(request)
-    found = _graced(await _read(request, link), typed, link.principal.label)
-    return await _carried_out(request, token, link, "grace", typed, found)
+    return await _carried_out(request, token, link, "grace", _graced)
 
 
 @router.api_route("/{token}/grace", methods=["GET", "HEAD"])
@@ -130,40 +130,35 @@ def _graced(account: RestrictedAccount, typed: Mapping[str, str], by: str) -> Se
     ]
 
 
-async def _carried_out(
-    request: Request,
-    token: str,
-    link: Link,
-    act: str,
-    typed: Mapping[str, str],
-    found: Sequence[Telling] | _Refusal,
-) -> Response:
+async def _carried_out(request: Request, token: str, link: Link, act: str, understand: _Understand) -> Response:
     """Tell the cases, once for each form, and lead to the page; or show what was refused.
 
     A form that was carried out before leads to the page as well: what makes it impossible now is that it was done.
     """
+    typed = await read_form(request)
     said = {name: text for name, text in typed.items() if name != FORM_ID}
     form = Submission.of(link.link_id, form_id_of(typed), act, said)
-    if isinstance(found, _Refusal):
-        done = await asyncio.to_thread(was_done, service_of(request), link, form, tells=True)
-        refusal = None if done else found
-    else:
-        refusal = await _told(request, link, act, form, found)
+    refusal = await _told(request, link, form, act, typed, understand)
     if refusal is None:
         return _to_page(token)
     return _page(request, token, await _read(request, link), status=refusal.status, refusal=refusal)
 
 
 async def _told(
-    request: Request, link: Link, act: str, form: Submission, tellings: Sequence[Telling]
+    request: Request, link: Link, form: Submission, act: str, typed: Mapping[str, str], understand: _Understand
 ) -> _Refusal | None:
     """Tell the cases. Returns what was refused; None when it was taken."""
-    service, invoice_id = service_of(request), tellings[0].invoice_id if act == "promise" else ""
-    refusal = _Refusal(invoice_id, act, "restriction_refused")
+    service = service_of(request)
+    refusal = _Refusal(typed.get("invoice", "") if act == "promise" else "", act, "restriction_refused")
     try:
-        async with once(service, link, form, now(request)):
+        then = await asyncio.to_thread(first_sent, service, form) or now(request)
+        found = understand(await asyncio.to_thread(_account, service, link, then), typed, link.principal.label)
+        if isinstance(found, _Refusal):
+            done = await asyncio.to_thread(was_done, service, link, form, tells=True)
+            return None if done else found
+        async with once(service, link, form, then):
             await service.connection.ensure()
-            for one in tellings:
+            for one in found:
                 await tell(service, link, one, form.form_id)
     except (Refused, NotAllowed):
         return refusal

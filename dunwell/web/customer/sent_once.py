@@ -46,6 +46,16 @@ def _release(service: Service, link: Link, form: Submission) -> None:
             form.release(session)
 
 
+def first_sent(service: Service, form: Submission) -> datetime | None:
+    """Return when this form first came in, if nobody could be told its outcome yet or it was carried out; else None.
+
+    Sent again, it is read as of then: its day may have passed in between, and a case may hold its first sending.
+    Raises Refused when another form with its id was carried out before.
+    """
+    with service.database.reading() as session:
+        return form.first_sent(session)
+
+
 def was_done(service: Service, link: Link, form: Submission, *, tells: bool) -> bool:
     """Return whether the form was carried out before, with the same words. `tells`: a case has to take it."""
     with service.database.reading() as session:

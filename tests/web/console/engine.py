@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -29,13 +29,19 @@ from workflows.status import Status, status_of
 
 @dataclass
 class Engine:
-    """Stands for Temporal's client. `told` counts what cases were told; `away`: nothing answers."""
+    """Stands for Temporal's client. `told` counts what cases were told; `away`: nothing answers.
+
+    `slow`: cases take what they are told, but have not written it when the time for an answer is over. `late` holds
+    that by its id: told again, it is answered as of its first time.
+    """
 
     deps: Dependencies
     clock: Callable[[], datetime]
     told: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     away: bool = False
+    slow: bool = False
+    late: dict[str, datetime] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     @property
@@ -65,9 +71,9 @@ class Engine:
         """A case needs no run here: the database has it as it was opened."""
         self.started.append(start.invoice_id)
 
-    def apply(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> Status:
+    def apply(self, invoice_id: str, name: str, content: Mapping[str, Any], at: datetime | None = None) -> Status:
         """Apply an event and write it down. Raises Refused, as the validator of the update does."""
-        now = self.clock()
+        now = at or self.clock()
         with self.deps.database.reading() as session:
             case, number = cases.get(session, invoice_id), timeline.last_number(session, invoice_id)
         if case is None:
@@ -120,10 +126,13 @@ class Handle:
         return self.id.removeprefix("invoice-")
 
     async def start_update(self, name: str, content: Mapping[str, Any], **how: Any) -> "Answer":
+        if self.engine.slow:
+            self.engine.late.setdefault(how["id"], self.engine.clock())
+            raise WorkflowUpdateRPCTimeoutOrCancelledError
         with self.engine.lock:
             self.engine.told.append((self.invoice_id, name, content))
             try:
-                status = self.engine.apply(self.invoice_id, name, content)
+                status = self.engine.apply(self.invoice_id, name, content, self.engine.late.get(how["id"]))
             except Refused as refused:
                 cause = ApplicationError(str(refused), refused.field, refused.reason, type="Refused")
                 raise WorkflowUpdateFailedError(cause) from cause

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -256,6 +256,21 @@ async def test_a_double_click_promises_once(house: House) -> None:
     other = await house.send(path, "promise", form_id=form_id, day="2027-04-03")
     assert other.status_code == 422 and "ya se envió con otros datos" in other.text
     assert len(house.told("promise_to_pay")) == 1
+
+
+async def test_a_promise_that_nobody_could_confirm_counts_when_it_is_sent_again_after_its_day(house: House) -> None:
+    """Its case had taken the first sending, and had not written it yet."""
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    house.engine.slow = True
+    assert (await house.send(path, "promise", form_id=form_id, day="2027-04-02")).status_code == 503
+    house.engine.slow = False
+    house.app.state.clock = house.engine.clock = lambda: datetime(2027, 4, 5, 10, tzinfo=UTC)
+    answer = await house.send(path, "promise", form_id=form_id, day="2027-04-02")
+    assert answer.status_code == 303 and "?done=promise_done&" in answer.headers["location"]
+    assert len(house.told("promise_to_pay")) == 1
+    fresh = await house.send(path, "promise", day="2027-04-02")
+    assert fresh.status_code == 422, "a form of now is read as of now"
 
 
 WRONG = {"reason": "price", "text": "no es el precio"}
