@@ -72,14 +72,9 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
 
 def _of_sentence(sentence: str, asks: bool, reader: Reader) -> Iterator[ReplyProposal]:
     plain = folded(sentence)
-    lines = _lines(plain, reader)
-    parts = []
-    if len(lines) > 1:  # "we paid 500 and will pay the rest on Friday": each with the part that says it
-        parts = [(part, _lines(part, reader)) for one in _PARTS.split(plain) if (part := one.strip())]
-    for line in lines:
+    for line, about in _lines(plain, reader):
         if asks and line not in _SURE_IN_QUESTIONS:
             continue
-        about = next((part for part, said in parts if line in said), plain)
         day = _day(line, about, reader)
         if asks and line is ReplyLine.PROMISE and day is None:
             continue
@@ -93,13 +88,28 @@ def _of_sentence(sentence: str, asks: bool, reader: Reader) -> Iterator[ReplyPro
         )
 
 
-def _lines(plain: str, reader: Reader) -> list[ReplyLine]:
-    """What a sentence says in any of the languages, unless one of them says that it is not meant."""
-    languages = list(in_order(reader.language))
-    said = [line for line in ReplyLine if any(one.lines[line].search(plain) for one in languages)]
-    return [
-        line for line in said if not any(line in one.unless and one.unless[line].search(plain) for one in languages)
-    ]
+def _lines(plain: str, reader: Reader) -> Iterator[tuple[ReplyLine, str]]:
+    """What a sentence says in any of the languages, each with the words about it.
+
+    Where it says several things, each is read from the part that says it: "we paid 500 and will pay the rest on
+    Friday". A part says what it says though another part has a negation: "we paid, and never call us again".
+    """
+    said = [line for line in ReplyLine if _says(line, plain, reader)]
+    alone = len(said) == 1 and _means(said[0], plain, reader)
+    parts = [] if alone else [part for one in _PARTS.split(plain) if (part := one.strip())]
+    for line in said:
+        about = next((part for part in parts if _says(line, part, reader) and _means(line, part, reader)), None)
+        if about is not None or _means(line, plain, reader):
+            yield line, about or plain
+
+
+def _says(line: ReplyLine, text: str, reader: Reader) -> bool:
+    return any(one.lines[line].search(text) for one in in_order(reader.language))
+
+
+def _means(line: ReplyLine, text: str, reader: Reader) -> bool:
+    """Whether no language has words in the text by which the line is not meant."""
+    return not any(line in one.unless and one.unless[line].search(text) for one in in_order(reader.language))
 
 
 def _day(line: ReplyLine, plain: str, reader: Reader) -> date | None:

@@ -106,13 +106,14 @@ class Served:
         return case
 
     def contacts(self) -> Iterator[tuple[datetime, str]]:
-        """Every letter and call that left, with its moment."""
+        """Every letter and call of the ladder that left, with its moment; a call that was asked for is of no step."""
         with self.harness.deps.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.state != MessageState.WITHHELD and not StepKey.parse(row.step).copied:
                     yield row.claimed_at, row.step
             for task in session.scalars(select(TaskRow).where(TaskRow.kind.in_(BY_PERSON))):
-                yield task.due_at, task.step
+                if task.step:
+                    yield task.due_at, task.step
 
     # Time ------------------------------------------------------------------------------------------------
 

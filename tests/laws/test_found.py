@@ -68,6 +68,21 @@ def test_money_that_comes_and_goes_around_a_restriction(in_flight: bool) -> None
     ]
 
 
+def test_what_announced_a_restriction_is_not_sent_elsewhere_while_grace_runs() -> None:
+    """G1: the restriction's message bounced before the one that names the end of grace; only the second is sent
+    elsewhere, and nothing asks for money before grace is over.
+    """
+    life = begun(the_ladders()["gentle-saas"], BEGIN)
+    life.deliveries = [("delivered", 1), ("delivered", 1), ("bounced", 5), ("bounced", 1)]
+    life.live_through([says(42 * 24 + 6, "grace_granted", until="2027-03-25", by="user")])
+    assert [f"{one.key} {one.at:%d.%m.}" for one in life.sent[2:6]] == [
+        "restrict 22.03.",
+        "grace-confirmed~1 22.03.",
+        "grace-confirmed~1 22.03.",
+        "restrict.grace1 25.03.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("word", "ends"),
     [
