@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
+from dunwell.domain.people import Person
 from dunwell.domain.people_change import Change
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.principals import SYSTEM, Principal
@@ -24,7 +25,7 @@ from dunwell.services import contact_replacement
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import Opener, Opening
 from dunwell.services.people import People
-from dunwell.store import accounts, audit, cases, invoice_documents, invoices, policies, timeline
+from dunwell.store import accounts, audit, cases, contacts, invoice_documents, invoices, policies, timeline
 from dunwell.store.tables import CaseRow, InvoiceRow
 from workflows.messages import CaseStart
 
@@ -181,8 +182,8 @@ class Registrar:
         if customer.language == UNDETERMINED and customer.customer_id not in people.customers:
             spoken = self._deps.catalogue.spoken(*languages_for(customer), one.policy.language)
             customer = customer.model_copy(update={"language": spoken})
-        if not known:
-            _check_people(one.invoice, people)
+        if not known and not _somebody_to_ask(one.invoice, people.known(customer.customer_id)):
+            raise nobody_to_ask()
         given = one.invoice.model_copy(update={"customer": customer})
         return replace(one, invoice=people.take(given, known=known))
 
@@ -290,14 +291,36 @@ def _check_unchanged(one: _Checked, row: InvoiceRow, case: Case | None) -> None:
     raise Refused(next(iter(changed)), f"{said}; {advice}")
 
 
-def _check_people(invoice: Invoice, people: People) -> None:
-    """A new invoice needs somebody who can be asked: of its own, or of the customer as known."""
+def without_people(session: Session | None, found: Iterable[Invoice]) -> set[str]:
+    """Return the ids of those new invoices that are refused because nobody can be asked about them.
+
+    session: None where there is no database, and no customer is known
+    """
+    unasked, met = set[str](), set[str]()  # met: customers of whom a record before has named somebody
+    for invoice in found:
+        customer_id = invoice.customer.customer_id
+        known: Sequence[Person] = ()
+        if session is not None and not invoice.customer.contacts:
+            if invoice.invoice_id in invoices.get_rows(session, [invoice.invoice_id]):
+                continue
+            known = contacts.people(session, [customer_id])[customer_id]
+        if customer_id not in met and not _somebody_to_ask(invoice, known):
+            unasked.add(invoice.invoice_id)
+        met |= {customer_id} if invoice.customer.contacts else set()
+    return unasked
+
+
+def nobody_to_ask() -> Refused:
+    return Refused("customer.contacts", NOBODY)
+
+
+def _somebody_to_ask(invoice: Invoice, known: Sequence[Person]) -> bool:
+    """Whether somebody can be asked about a new invoice: of its own, or of the customer as known."""
     if invoice.customer.contacts:
-        return  # the reader of the file has looked
-    known = people.known(invoice.customer.customer_id) if not invoice.names_contacts else []
-    named = [*(invoice.contacts or ()), *(one.contact for one in known if one.open and one.shared)]
-    if not any(can_be_asked(one.role, one.email, one.phone, one.post) for one in named):
-        raise Refused("customer.contacts", NOBODY)
+        return True  # the reader of the file has looked
+    of_customer = [] if invoice.names_contacts else [one.contact for one in known if one.open and one.shared]
+    named = [*(invoice.contacts or ()), *of_customer]
+    return any(can_be_asked(one.role, one.email, one.phone, one.post) for one in named)
 
 
 def _with_changes(

@@ -58,6 +58,10 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="COLUMN=FIELD", help="What a column of a CSV file holds; FIELD - leaves it out."),
 ]
+FixedValues = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="The same in every record of a CSV file: currency=EUR."),
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="The time it begins, such as 2027-03-01.")]
 
 

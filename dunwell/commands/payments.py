@@ -1,7 +1,6 @@
 """Commands about payments and credit."""
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from dunwell.commands.common import (
     REFUSED,
     By,
     Columns,
+    FixedValues,
     InDialect,
     InvoiceId,
     NoWait,
@@ -28,7 +28,7 @@ from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.terms import Head
-from dunwell.intake.csv_columns import read_column_map
+from dunwell.intake.csv_columns import ColumnMap, read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.payments import PAYMENTS, read_payments
 from dunwell.settings import Settings, load_settings
@@ -54,6 +54,7 @@ def pay(
     ] = False,
     dialect: InDialect = None,
     columns: Columns = None,
+    fixed: FixedValues = None,
     currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
     received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
@@ -81,10 +82,10 @@ def pay(
         given = [name for name, value in single.items() if value is not None]
         if given:
             raise typer.BadParameter(f"{given[0]} does not go with --file: the file names all of it")
-        _pay_all(settings, file, dry_run, dialect, columns)
+        _pay_all(settings, file, dry_run, dialect, read_column_map(columns or (), PAYMENTS, fixed or ()))
         return
-    if dry_run or dialect or columns:
-        raise typer.BadParameter("--dry-run, --dialect and --map only go with --file")
+    if dry_run or dialect or columns or fixed:
+        raise typer.BadParameter("--dry-run, --dialect, --map and --set only go with --file")
     if invoice is None or amount is None or payment_id is None:
         missing = next(name for name, value in single.items() if value is None)
         raise typer.BadParameter(f"{missing} is missing: pay INVOICE AMOUNT --payment-id ID, or pay --file FILE")
@@ -156,12 +157,10 @@ def return_credit(
     )
 
 
-def _pay_all(
-    settings: Settings, file: str, dry_run: bool, dialect: str | None, columns: Sequence[str] | None
-) -> None:
+def _pay_all(settings: Settings, file: str, dry_run: bool, dialect: str | None, mapped: ColumnMap) -> None:
     """Record the payments of a file, or show what each would do, and sum up."""
     try:
-        read = read_payments(file, read_dialect(dialect or ""), read_column_map(columns or (), PAYMENTS))
+        read = read_payments(file, read_dialect(dialect or ""), mapped)
     except OSError as error:
         raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
     if read.note:

@@ -16,13 +16,14 @@ from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import Cases
 from dunwell.client.previews import contact_hours, due_far_off, notes_on, preview_facts, previewed, what_happens
-from dunwell.client.registration import Registered, Registrar
+from dunwell.client.registration import Registered, Registrar, nobody_to_ask, without_people
 from dunwell.client.starting import REHEARSAL_SPEED, Start
 from dunwell.commands.common import (
     REFUSED,
     AsOf,
     Columns,
     File,
+    FixedValues,
     InDialect,
     Json,
     check_set_up,
@@ -68,6 +69,7 @@ def start(
     ] = "",
     dialect: InDialect = None,
     columns: Columns = None,
+    fixed: FixedValues = None,
 ) -> None:
     """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
     if not rehearse and (speed is not None or as_of is not None or id_prefix):
@@ -76,7 +78,7 @@ def start(
     if math.isnan(pace) or not 1 <= pace <= FASTEST:
         raise typer.BadParameter(f"--speed must lie between 1 and {FASTEST:.0f}")
     begins = read_moment("--as-of", as_of) if as_of else None
-    read = _read(file, dialect, columns)
+    read = _read(file, dialect, columns, fixed)
     found = [one.model_copy(update={"invoice_id": id_prefix + one.invoice_id}) for one in read.invoices]
     settings = load_settings()
     deps = make_dependencies(settings)
@@ -132,8 +134,8 @@ def _warn_of_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
         warn(f"language: {why}, for {', '.join(names[:_NAMED])}{more}. A language is one file in messages/.")
 
 
-def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> InvoiceFile:
-    asked, mapped = read_dialect(dialect or ""), read_column_map(columns or ())
+def _read(file: str, dialect: str | None, columns: Sequence[str] | None, fixed: Sequence[str] | None) -> InvoiceFile:
+    asked, mapped = read_dialect(dialect or ""), read_column_map(columns or (), fixed_values=fixed or ())
     try:
         read = read_file(file, asked, mapped)
     except OSError as error:
@@ -193,11 +195,16 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def show_preview(
-    file: File, as_of: AsOf = None, as_json: Json = False, dialect: InDialect = None, columns: Columns = None
+    file: File,
+    as_of: AsOf = None,
+    as_json: Json = False,
+    dialect: InDialect = None,
+    columns: Columns = None,
+    fixed: FixedValues = None,
 ) -> None:
     """Show what would happen, when and why. It reckons that nobody pays or speaks; nothing is started."""
     now = read_moment("--as-of", as_of) if as_of else datetime.now(UTC)
-    read = _read(file, dialect, columns)
+    read = _read(file, dialect, columns, fixed)
     show_steps(make_dependencies(load_settings()), read.invoices, read.refusals, now, as_json)
 
 
@@ -207,10 +214,13 @@ def show_steps(
     """Print what would happen to each invoice, and what was refused."""
     registrar = Registrar(deps, known_ladders(deps.catalogue))
     refused: list[Refusal | RefusedInvoice] = [*refusals]
-    shown, known = [], _known_cases(deps.database, invoices)
+    shown = []
+    known, unasked = _known(deps.database, invoices)
     for invoice in invoices:
         try:
             policy = registrar.ladder(invoice)
+            if invoice.invoice_id in unasked:
+                raise nobody_to_ask()
         except Refused as problem:
             refused.append(RefusedInvoice(invoice.invoice_id, str(problem)))
             continue
@@ -229,14 +239,18 @@ def show_steps(
         raise typer.Exit(REFUSED)
 
 
-def _known_cases(database: Database, invoices: Sequence[Invoice]) -> dict[str, Case]:
-    """The cases that these invoices have already, by invoice; none without a database that can be read."""
+def _known(database: Database, invoices: Sequence[Invoice]) -> tuple[dict[str, Case], set[str]]:
+    """Return the cases that these invoices have already, by invoice, and the invoices with nobody to ask.
+
+    Without a database that can be read no case and no customer is known.
+    """
     with suppress(NotReady, SQLAlchemyError):
         check_set_up(database)
         with database.reading() as session:
             found = {one.invoice_id: cases.get(session, one.invoice_id) for one in invoices}
-        return {invoice_id: case for invoice_id, case in found.items() if case is not None}
-    return {}
+            known = {invoice_id: case for invoice_id, case in found.items() if case is not None}
+            return known, without_people(session, invoices)
+    return {}, without_people(None, invoices)
 
 
 def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:

@@ -28,20 +28,28 @@ COLUMNS: Mapping[str, Field] = MappingProxyType(
 )
 """Every known column with the field that it holds."""
 
-_NEEDED = tuple(
+NEEDED = tuple(
     column for column, one in COLUMNS.items() if one.needed and (column in INVOICE or column in CUSTOMER_COLUMNS)
 )
+"""What every file of invoices has, as a column or a fixed value. Whom to ask is needed of unknown customers only."""
 UNUSED = "-"
 """In place of a field: the column is left out."""
+_BOTH = "given by --set and in a column"
 _SHOWN = 12  # column names in one message
 
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """The columns named by --map: the column of each field, and the columns to ignore."""
+    """What a person says of the columns of a file.
+
+    columns   the column of each field that --map names
+    left_out  the columns to ignore
+    fixed     the value in every record of each field that --set names, and that the file has no column for
+    """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -54,15 +62,18 @@ class Header:
     """The columns of a file.
 
     width   how many columns there are
-    places  the index of each field's column, from 0; two fields may share a column
-    titles  the title in the file of each field's column
+    places  the index of each field's column, from 0; two fields may share a column. From `width` on stand the fields
+            with a fixed value, in their order
+    titles  the title in the file of each field's column; the name of a field with a fixed value
     unused  the titles in the file of the columns that are ignored
+    fixed   the value in every record of each field that the file has no column for
     """
 
     width: int
     places: Mapping[str, int]
     titles: Mapping[str, str]
     unused: tuple[str, ...]
+    fixed: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,10 +93,14 @@ class Layout:
     record: Callable[[str, Header, Sequence[str]], Record]
 
 
-def read_column_map(items: Iterable[str], layout: Layout | None = None) -> ColumnMap:
-    """Read items such as "Invoice No=number"; the field "-" ignores a column. Raises Refused for a bad item.
+def read_column_map(
+    items: Iterable[str], layout: Layout | None = None, fixed_values: Iterable[str] = ()
+) -> ColumnMap:
+    """Read what a person says of the columns of a file. Raises Refused for a bad item.
 
-    layout: that of invoice files if none is given
+    items         such as "Invoice No=number"; the field "-" ignores a column
+    layout        that of invoice files if none is given
+    fixed_values  such as "currency=EUR": the value of a field in every record
     """
     layout = layout or INVOICES
     columns: dict[str, str] = {}
@@ -97,13 +112,26 @@ def read_column_map(items: Iterable[str], layout: Layout | None = None) -> Colum
         if name == UNUSED:
             left_out.append(column)
             continue
-        if name not in layout.fields:
-            advice = did_you_mean(name, layout.fields, f"{layout.page} lists them")
-            raise Refused("--map", f"{printable(name)!r} is no field of {layout.what}: {advice}")
+        _check_field("--map", name, layout)
         if name in columns:
             raise Refused("--map", f"{name!r} is given two columns: keep one")
         columns[name] = column
-    return ColumnMap(columns, tuple(left_out))
+    fixed: dict[str, str] = {}
+    for item in fixed_values:
+        name, mark, value = (part.strip() for part in item.partition("="))
+        if not mark or not value:
+            raise Refused("--set", f"{printable(item)!r} is not FIELD=VALUE: write --set currency=EUR")
+        _check_field("--set", name, layout)
+        if name in fixed:
+            raise Refused("--set", f"{name!r} is given two values: keep one")
+        fixed[name] = value
+    return ColumnMap(columns, tuple(left_out), fixed)
+
+
+def _check_field(option: str, name: str, layout: Layout) -> None:
+    if name not in layout.fields:
+        advice = did_you_mean(name, layout.fields, f"{layout.page} lists them")
+        raise Refused(option, f"{printable(name)!r} is no field of {layout.what}: {advice}")
 
 
 def count_known(cells: Sequence[str], mapped: ColumnMap, layout: Layout) -> tuple[int, int]:
@@ -128,31 +156,35 @@ def read_header(where: str, cells: Sequence[str], mapped: ColumnMap, layout: Lay
     places = dict(sorted(places.items(), key=lambda place: place[1]))
     twice = [name for name, times in Counter(name for name, _ in own).items() if times > 1 and name in places]
     twice += [column for column in mapped.named if keys.count(_key(column)) > 1]
-    missing = [name for name in layout.needed(places) if name not in places]
+    both = [f"{name} ({cells[at]})" for name, at in places.items() if name in mapped.fixed]
     used = set(places.values())
+    places |= {name: len(cells) + at for at, name in enumerate(mapped.fixed)}
+    missing = [name for name in layout.needed(places) if name not in places]
     unused = tuple(cell for at, cell in enumerate(cells) if at not in used and cell and keys[at] not in named)
     free = [name for name in layout.fields if name not in places]
     misspelled = {cell: near for cell in unused if (near := nearest(_normalised(cell), free))}
-    header = Header(len(cells), places, {name: cells[at] for name, at in places.items()}, unused)
-    return _refused(where, missing, twice, absent, misspelled, unused) or header
+    titles = {name: cells[at] if at < len(cells) else name for name, at in places.items()}
+    header = Header(len(cells), places, titles, unused, mapped.fixed)
+    problems = {
+        "missing": missing,
+        "more than once": twice,
+        "named by --map and not there": absent,
+        _BOTH: both,
+    }
+    return _refused(where, problems, misspelled, unused) or header
 
 
 def _refused(
-    where: str,
-    missing: Sequence[str],
-    twice: Sequence[str],
-    absent: Sequence[str],
-    misspelled: Mapping[str, str],
-    unused: Sequence[str],
+    where: str, found: Mapping[str, Sequence[str]], misspelled: Mapping[str, str], unused: Sequence[str]
 ) -> Refusal | None:
     """Return one refusal with every problem of a header; None when it has none."""
-    problems = [
-        f"{what}: {_listed(names)}"
-        for what, names in (("missing", missing), ("more than once", twice), ("named by --map and not there", absent))
-        if names
-    ]
+    problems = [f"{what}: {_listed(names)}" for what, names in found.items() if names]
     advice = "rename the columns, or say what they hold with --map, such as --map 'Invoice No=number'"
-    if misspelled and not missing:
+    if found["missing"]:
+        advice += "; give what is the same in every record with --set, such as --set currency=EUR"
+    elif found[_BOTH]:
+        advice = "leave out the value, or leave out the column with --map, such as --map 'Curr=-'"
+    if misspelled and not found["missing"]:
         problems += [f"{printable(cell)!r} ({proposal(repr(near))})" for cell, near in misspelled.items()]
         advice = f"rename the column, or say --map '{printable(next(iter(misspelled)))}=-' to leave it out"
     elif problems and unused:
@@ -191,7 +223,7 @@ def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
 
 
 def _needed(names: Collection[str]) -> Iterator[str]:
-    yield from _NEEDED
+    yield from NEEDED
     yield from _names_of_contacts(names)
 
 

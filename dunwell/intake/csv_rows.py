@@ -152,7 +152,7 @@ def _header_at(rows: Sequence[Sequence[str]], mapped: ColumnMap, layout: Layout)
 
 def _without_totals(rows: Iterable[_Row | Refusal], header: Header, layout: Layout) -> Iterator[_Row | Refusal]:
     """Yield the rows, and for the total of a list one refusal that says so."""
-    needed = [header.places[name] for name in layout.needed(header.places) if name in header.places]
+    needed = [at for name in layout.needed(header.places) if (at := header.places[name]) < header.width]
     for row in rows:
         if isinstance(row, _Row):
             first = next(cell for cell in row.cells if cell)
@@ -171,7 +171,7 @@ def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refus
             continue
         cells = row.cells[:width] if not any(row.cells[width:]) else row.cells
         if len(cells) == width:
-            yield _Row(cells, row.lines)
+            yield _Row([*cells, *header.fixed.values()], row.lines)
             continue
         # An open quote may have joined several records into this one: read its later lines again.
         lines.give_back(row.lines[1:])
@@ -265,11 +265,14 @@ def _note(dialect: Dialect, header: Header, above: int) -> str | None:
         said.append("days first (31.12.2027)" if dialect.days.kind is Days.DAY else "months first (12/31/2027)")
     if dialect.encoding != _DEFAULT.encoding:
         said.append(f"letters as in {dialect.encoding}")
+    if header.fixed:
+        given = ", ".join(f"{name} {printable(value)}" for name, value in header.fixed.items())
+        said.append(f"every record with {given}")
     if header.unused:
         more = ", ..." if len(header.unused) > _SHOWN else ""
         names = ", ".join(map(printable, header.unused[:_SHOWN])) + more
         said.append(f"{len(header.unused)} of {header.width} columns not used ({names})")
-    return f"Read with {'; '.join(said)}. Where that is wrong, say --dialect or --map." if said else None
+    return f"Read with {'; '.join(said)}. Where that is wrong, say --dialect, --map or --set." if said else None
 
 
 def _named(separator: str) -> str:

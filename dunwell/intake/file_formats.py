@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import PurePath
 
+from dunwell.domain.refusal import Refused
 from dunwell.intake.csv_columns import INVOICES, ColumnMap, Layout
 from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.csv_rows import Table, read_table
@@ -15,8 +16,21 @@ from dunwell.intake.lines import Line, Lines, kept
 def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout: Layout = INVOICES) -> Table:
     """Return the records of a file, in order. The format is that of the suffix of `name`, or else of the first line.
 
-    `asked` and `mapped` apply to CSV only.
+    Raises Refused when `asked` or `mapped` are given for a file that is no CSV.
     """
+    table = _table(content, name, asked, mapped, layout)
+    said = {
+        "--map": mapped.columns or mapped.left_out,
+        "--set": mapped.fixed,
+        "--dialect": asked != Dialect(),
+    }
+    option = next((option for option, given in said.items() if given), None)
+    if option and not table.is_csv:
+        raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
+    return table
+
+
+def _table(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout: Layout) -> Table:
     lines = Lines(StringIO(decode(content).text, newline=""))
     match PurePath(name).suffix.lower():
         case ".json":

@@ -12,7 +12,6 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import UNDETERMINED, Customer, History, Invoice
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import is_third_party
-from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.contradictions import contradictions
 from dunwell.intake.csv_columns import ColumnMap
@@ -28,8 +27,10 @@ from dunwell.intake.time_zones import only_zone, zones_of
 
 __all__ = ["InvoiceFile", "Refusal", "parse_invoice", "read_content", "read_file"]
 
-NOBODY = "hold nobody to ask: give an e-mail, a phone or a post address of one of " + ", ".join(
-    role for role in Role if role is not Role.ACCOUNT_MANAGER
+NOBODY = (
+    "hold nobody to ask: give an e-mail, a phone or a post address of one of "
+    + ", ".join(role for role in Role if role is not Role.ACCOUNT_MANAGER)
+    + "; in a CSV file by two columns, such as accounts_payable_name and accounts_payable_email"
 )
 _MOST_CONTACTS = 50
 
@@ -73,10 +74,6 @@ def read_content(
     """
     asked, mapped = asked or Dialect(), mapped or ColumnMap()
     table = read_records(content, name, asked, mapped)
-    said = {"--map": mapped != ColumnMap(), "--dialect": asked != Dialect()}
-    if any(said.values()) and not table.is_csv:
-        option = next(option for option, given in said.items() if given)
-        raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
     records = [item for item in table.records if isinstance(item, Record)]
     found = iter(parse_records(records, folder if documents else None))

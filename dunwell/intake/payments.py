@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 from dunwell.domain.noon import noon
-from dunwell.domain.refusal import Refused
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import Head
 from dunwell.intake import amount_checks, day_checks, text_checks
@@ -118,10 +117,6 @@ def payments_of(
     """Read the payments of a file. Bad records give refusals; records that share a payment are all refused."""
     asked, mapped = asked or Dialect(), mapped or ColumnMap()
     table = read_records(content, name, asked, mapped, PAYMENTS)
-    said = {"--map": mapped != ColumnMap(), "--dialect": asked != Dialect()}
-    if any(said.values()) and not table.is_csv:
-        option = next(option for option, given in said.items() if given)
-        raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
     payments: list[PaymentRecord] = []
     refusals: list[Refusal] = []
     for item in table.records:

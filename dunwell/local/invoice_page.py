@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dunwell.domain.terms import Role
-from dunwell.intake.csv_columns import CUSTOMER_COLUMNS
+from dunwell.intake.csv_columns import CUSTOMER_COLUMNS, NEEDED
 from dunwell.intake.csv_dialect import SEPARATORS
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.intake.invoices import read_content
@@ -104,12 +104,19 @@ names the option to give.
 - **Encoding**: UTF-8, UTF-16 with a byte order mark, or Windows-1252 (Latin-1) if no text can be in another one.
 - **Columns**: the names below, in any order; capitals, spaces and hyphens do not matter (`Due on` is `due_on`).
   Columns with other names are ignored and listed in that line; one that looks like a misspelling is refused.
+- **At least**: NEEDED. A new invoice also needs
+  [somebody who can be asked](#rules-for-whole-records): of a customer who is not known yet the file names a person
+  with an address, such as `accounts_payable_name` and `accounts_payable_email`. All else may be left out, but
+  `time_zone` where the country has several.
 
 `--dialect` overrides what was determined: words of WORDS, and an encoding, separated by commas. `--map COLUMN=FIELD`
-says what a column holds, as often as needed; `--map COLUMN=-` ignores one.
+says what a column holds, as often as needed; `--map COLUMN=-` ignores one. `--set FIELD=VALUE` gives a field that
+has no column its value in every record, such as `--set currency=EUR`. In the console both are said on the page of the
+preview.
 
 ```
-starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=number' --map 'Client=customer_id'
+starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=number' --map 'Client=customer_id' \\
+    --set currency=EUR --set country=DE
 ```
 """
 
@@ -118,7 +125,8 @@ _TOGETHER = """
 
 - One record is one invoice with its total. Records with the same `invoice_id` are all refused.
 - All records of a customer must have the same `name` and `country`; otherwise they are all refused.
-- At least one contact can be asked to pay: ROLES with an e-mail, a phone or a postal address of two lines.
+- At least one contact can be asked to pay: ROLES with an e-mail, a phone or a postal address of two lines. A customer
+  who is known with such a contact need not be named with one again.
 - `contacts` beside `customer` are contacts for this invoice alone. A record without a list of contacts leaves the
   known contacts as they are; an empty list means that there are none any more.
 - Invoice numbers and names of people hold no web address. A company may be called `Booking.com B.V.`: its name is
@@ -129,7 +137,8 @@ _TOGETHER = """
 
 
 def _formats() -> str:
-    return _FORMATS.replace("WORDS", ", ".join(f"`{word}`" for word in (*SEPARATORS, *Decimals, *Days)))
+    words, needed = (", ".join(map("`{}`".format, names)) for names in ((*SEPARATORS, *Decimals, *Days), NEEDED))
+    return _FORMATS.replace("WORDS", words).replace("NEEDED", needed)
 
 
 def _together() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated
@@ -12,17 +12,18 @@ from fastapi.responses import Response
 
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.previews import notes_on, previewed
-from dunwell.client.registration import Registered
+from dunwell.client.registration import Registered, nobody_to_ask, without_people
 from dunwell.client.starting import Start
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.intake.csv_columns import COLUMNS, CUSTOMER_COLUMNS, UNUSED, ColumnMap, read_column_map
+from dunwell.intake.csv_columns import COLUMNS, CUSTOMER_COLUMNS, NEEDED, UNUSED, ColumnMap, read_column_map
 from dunwell.intake.csv_dialect import Dialect, read_dialect
 from dunwell.intake.csv_rows import read_titles
 from dunwell.intake.encoding import decode_table
 from dunwell.intake.invoice_fields import INVOICE
 from dunwell.intake.invoices import InvoiceFile, read_content
+from dunwell.intake.refusals import Refusal
 from dunwell.services.opening import foreseen
 from dunwell.store import cases
 from dunwell.views.facts import Facts
@@ -36,8 +37,9 @@ router = APIRouter(prefix=f"{PREFIX}/invoices", route_class=ConsoleRoute, includ
 
 _SHOWN = 5
 """Invoices whose steps the preview shows."""
-_HOLDS, _LEFT_OUT = "holds.", "unused."
-"""Fields of the form: `holds.number` is the title of the column with the number, `unused.3` a column to leave out."""
+_HOLDS, _LEFT_OUT, _FIXED = "holds.", "unused.", "fixed."
+"""Fields of the form: `holds.number` is the title of the column with the number, `unused.3` a column to leave out,
+`fixed.currency` the currency of every record."""
 
 
 def _of_contact(name: str) -> bool:
@@ -57,6 +59,12 @@ class InvoiceUpload:
     carried: str
     dialect: str
     columns: tuple[str, ...]
+    fixed_values: tuple[str, ...]
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """The value that somebody gives a field in every record."""
+        return {field: value for field, _, value in (one.partition("=") for one in self.fixed_values)}
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -78,7 +86,7 @@ async def choose(
     request: Request, principal: Annotated[Principal, Depends(allowed(Right.INVOICES_WRITE))]
 ) -> Response:
     """Ask for a file."""
-    return page(request, "invoices.html", principal, refusal=None)
+    return _upload_page(request, principal, None)
 
 
 @router.post("/preview")
@@ -91,10 +99,15 @@ async def preview(
     try:
         file = await asyncio.to_thread(_read, upload)
     except Refused as refused:
-        return page(request, "invoices.html", principal, 422, refusal=f"{refused.field}: {refused.reason}")
+        return _upload_page(request, principal, f"{refused.field}: {refused.reason}")
+    file = await asyncio.to_thread(_with_people, service, file)
     shown = await asyncio.to_thread(_previews, service, file.invoices[:_SHOWN], at)
     facts = {"upload": upload, "file": file, "shown": shown, "titles": _titles(upload), "fields": _FIELDS}
     return page(request, "invoices_preview.html", principal, 422 if file.refusals else 200, **facts)
+
+
+def _upload_page(request: Request, principal: Principal, refusal: str | None) -> Response:
+    return page(request, "invoices.html", principal, 422 if refusal else 200, refusal=refusal, needed=NEEDED)
 
 
 @router.post("/start")
@@ -128,8 +141,9 @@ async def _chosen(request: Request) -> InvoiceUpload:
     said = [(name, title) for name, title in typed.items() if title]
     holds = [f"{title}={name.removeprefix(_HOLDS)}" for name, title in said if name.startswith(_HOLDS)]
     unused = [f"{title}={UNUSED}" for name, title in said if name.startswith(_LEFT_OUT)]
+    fixed = tuple(f"{name.removeprefix(_FIXED)}={value}" for name, value in said if name.startswith(_FIXED))
     columns = (*holds, *unused)
-    return InvoiceUpload(upload.name, upload.content, upload.carried, typed.get("dialect", ""), columns)
+    return InvoiceUpload(upload.name, upload.content, upload.carried, typed.get("dialect", ""), columns, fixed)
 
 
 def _read(upload: InvoiceUpload) -> InvoiceFile:
@@ -138,8 +152,18 @@ def _read(upload: InvoiceUpload) -> InvoiceFile:
     return read_content(upload.content, PurePath(upload.name).name, asked, mapped, documents=False)
 
 
+def _with_people(service: Service, file: InvoiceFile) -> InvoiceFile:
+    """Return the file with a refusal in place of each new invoice about which nobody can be asked."""
+    with service.database.reading() as session:
+        unasked = without_people(session, file.invoices)
+    why = nobody_to_ask()
+    refusals = tuple(Refusal(f"invoice {one}", why.field, why.reason) for one in sorted(unasked))
+    good = tuple(one for one in file.invoices if one.invoice_id not in unasked)
+    return replace(file, invoices=good, refusals=(*file.refusals, *refusals))
+
+
 def _said(upload: InvoiceUpload) -> tuple[Dialect, ColumnMap]:
-    return read_dialect(upload.dialect), read_column_map(upload.columns)
+    return read_dialect(upload.dialect), read_column_map(upload.columns, fixed_values=upload.fixed_values)
 
 
 def _titles(upload: InvoiceUpload) -> list[str]:

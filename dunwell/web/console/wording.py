@@ -34,9 +34,15 @@ _RULES = tuple(
             r"rename the columns, or say what they hold with --map, such as --map '[^']*'",
             "choose their columns below",
         ),
+        (
+            r"; give what is the same in every record with --set, such as --set currency=EUR",
+            ", and write there what is the same in every line",
+        ),
+        (r"leave out the value, or leave out the column with --map, such as --map '[^']*'", "keep one of them"),
+        (r"given by --set and in a column", "written below and in a column"),
         (r"say --map '([^']*)=-' to leave it out", r"tick below that \1 is left out"),
         (r"named by --map and not there", "chosen below and not there"),
-        (r"say --dialect or --map", "say so under “What the columns hold”"),
+        (r"say --dialect, --map or --set", "say so under “What the columns hold”"),
         (r"say --dialect ([\w-]+) or --dialect ([\w-]+)", r"say \1 or \2 in the field “How it is written”"),
         (r" \(--(?:confirm|layout)\)", ""),
     )

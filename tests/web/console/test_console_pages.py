@@ -503,6 +503,29 @@ async def test_one_column_is_id_and_number_and_lines_around_the_table_are_said(
     assert site.engine.started == ["N-1"]
 
 
+async def test_what_has_no_column_is_written_once_for_every_line(http: httpx.AsyncClient, site: Site) -> None:
+    file = _FILE.replace("Summe", "amount").replace(";currency", "").replace(";EUR", "")
+    first = await http.post("/console/invoices/preview", files={"file": ("op.csv", file.encode())})
+    assert first.status_code == 422 and "write there what is the same in every line" in first.text
+    second = await http.post("/console/invoices/preview", data=_fields(first.text) | {"fixed.currency": "EUR"})
+    assert "1 invoice can be started" in second.text and "every record with currency EUR" in second.text
+    assert re.search(r'name="fixed.currency" value="EUR" aria-label="Currency in every line"', second.text)
+    start = hidden(second.text, "/console/invoices/start")
+    assert "<b>1</b> started" in (await http.post("/console/invoices/start", data=start)).text
+
+
+async def test_the_upload_page_and_the_preview_say_whom_a_file_has_to_name(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console/invoices")).text
+    assert "number, amount, currency, issued on, due on, customer id, customer name, country" in text
+    assert "accounts payable name, and accounts payable email" in text
+    head = "number,customer_id,customer_name,country,amount,currency,issued_on,due_on\n"
+    known = "N-7,lindenhof,Lindenhof,DE,5.00,EUR,2027-03-01,2027-03-31\n"
+    file = f"{head}{known}N-8,new,New AG,DE,5.00,EUR,2027-03-01,2027-03-31\n"
+    answer = await http.post("/console/invoices/preview", files={"file": ("new.csv", file.encode())})
+    assert answer.status_code == 422 and "1 invoice can be started" in answer.text
+    assert "Hold nobody to ask" in answer.text and "accounts_payable_name and accounts_payable_email" in answer.text
+
+
 def _fields(text: str) -> dict[str, str]:
     """The hidden fields of the page's form for the columns."""
     return dict(re.findall(r'type="hidden" name="([\w.]+)" value="([^"]*)"', text))
