@@ -104,6 +104,11 @@ def from_page(
     return Received(reply_id, tell)
 
 
+def read_again(session: Session, row: ReplyRow, invoice_ids: Sequence[str]) -> None:
+    """Read what a reply says once more, as its customer writes and owes: it has become known whose it is."""
+    row.proposals = _proposals(session, row, invoice_ids, row.received_at)
+
+
 def _kind(session: Session, event: ProviderEvent, owner: Owner | None, now: datetime) -> tuple[ReplyKind, str]:
     mail = event.mail
     if mail is not None and mail.automatic is not None:

@@ -19,7 +19,7 @@ from dunwell.services.answers import Answers, Draft, Leaving, PreviewedAnswer
 from dunwell.services.applied_event import CaseEvent, keep_for_cases
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.random_ids import random_id
-from dunwell.services.replies import find, open_cases
+from dunwell.services.replies import find, open_cases, read_again
 from dunwell.services.submissions import Submission
 from dunwell.store import accounts, audit, provider_events, replies, users
 from dunwell.store.tables import ContactRow, ReplyRow
@@ -180,6 +180,7 @@ def _received(session: Session, row: ReplyRow) -> list[CaseEvent]:
     new = [one for one in found if one.invoice_id not in known]
     session.add_all(new)
     session.flush()
+    read_again(session, row, [one.invoice_id for one in found])
     told = [one.invoice_id for one in new]
     return [CaseEvent.of_reply(row.reply_id, row.channel, row.received_at, told)]
 

@@ -186,6 +186,90 @@ def test_two_things_said_in_one_mail_are_two_proposals(language: str, text: str)
 
 
 @pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We paid yesterday. Please do not call me any more."),
+        ("en", "We have paid, so never call us again"),
+        ("en", "We paid and want no more calls"),
+        ("de", "Wir haben gestern bezahlt. Rufen Sie mich nicht mehr an!"),
+        ("de", "Ist schon bezahlt, bitte nicht mehr anrufen"),
+        ("es", "Ya pagamos. No me llamen más."),
+        ("es", "Ya pagué, dejen de llamarme"),
+        ("fr", "Nous avons payé hier. Ne m'appelez plus."),
+        ("fr", "C'est payé depuis hier, merci de ne plus nous appeler"),
+        ("it", "Abbiamo già pagato. Non chiamatemi più."),
+        ("it", "Ho pagato ieri, non mi chiami più"),
+        ("pt-BR", "Já pagamos ontem. Não me ligue mais."),
+        ("pt-BR", "Já paguei, parem de me ligar"),
+        ("ru", "Мы уже оплатили. Больше мне не звоните."),
+        ("ru", "Вчера оплатили, прошу не звонить"),
+        ("bg", "Вече платихме. Не ми се обаждайте повече."),
+        ("bg", "Платих вчера, не ми звънете"),
+        ("id", "Sudah dibayar kemarin. Jangan telepon saya lagi."),
+        ("id", "Kami sudah bayar, tidak usah menghubungi kami lagi"),
+    ],
+)
+def test_who_paid_and_wants_no_calls_says_two_things_and_asks_for_no_call(language: str, text: str) -> None:
+    assert {one.partition(" ")[0] for one in read(language, text)} == {"paid", "pestered"}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I dispute invoice 123"),
+        ("en", "We do not agree with the invoice"),
+        ("en", "This invoice is disputed"),
+        ("en", "You charged us too much"),
+        ("de", "Wir sind mit der Rechnung nicht einverstanden"),
+        ("de", "Diese Forderung ist strittig"),
+        ("de", "Sie haben uns zu viel berechnet"),
+        ("es", "Disputamos la factura 123"),
+        ("es", "No aceptamos este cargo"),
+        ("fr", "Nous ne sommes pas d'accord avec la facture"),
+        ("fr", "Vous avez trop facturé"),
+        ("it", "Non accettiamo questa fattura"),
+        ("it", "Avete addebitato troppo"),
+        ("pt-BR", "Não reconheço esta cobrança"),
+        ("pt-BR", "Não estamos de acordo com o valor"),
+        ("ru", "Мы не признаем этот счет"),
+        ("ru", "Сумма спорная"),
+        ("bg", "Не приемаме фактурата"),
+        ("bg", "Сумата е спорна"),
+        ("id", "Kami menolak tagihan ini"),
+        ("id", "Kami ditagih terlalu banyak"),
+    ],
+)
+def test_a_dispute_is_recognised_as_a_promise_is_though_nobody_knows_whose_it_is(language: str, text: str) -> None:
+    assert read(language, text) == ["dispute"]
+    of_nobody = Reader("en", "", TODAY)
+    assert [one.line for one in proposals_in(text, of_nobody)] == [ReplyLine.DISPUTE]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We do not dispute the invoice"),
+        ("de", "Wir bestreiten die Rechnung nicht"),
+        ("es", "No disputamos la factura"),
+        ("fr", "Nous ne contestons pas la facture"),
+        ("it", "Non contestiamo la fattura"),
+        ("pt-BR", "Não contestamos a fatura"),
+        ("ru", "Счет мы не оспариваем"),
+        ("bg", "Не оспорваме фактурата"),
+        ("id", "Kami tidak menolak tagihan ini"),
+    ],
+)
+def test_who_says_that_nothing_is_wrong_disputes_nothing(language: str, text: str) -> None:
+    assert "dispute" not in read(language, text)
+
+
+def test_a_negation_in_one_part_of_a_sentence_leaves_what_the_other_says() -> None:
+    assert read("en", "We will pay on Friday, but never call us again") == ["promise 2027-03-05", "pestered"]
+    assert read("de", "Wir zahlen am Freitag, aber rufen Sie uns nie wieder an") == ["promise 2027-03-05", "pestered"]
+    assert read("en", "Do not write any more, please call me") == ["call"]
+
+
+@pytest.mark.parametrize(
     ("country", "text", "day"),
     [
         ("US", "We will pay on 04/05", "2027-04-05"),

@@ -343,6 +343,19 @@ async def test_a_reply_of_nobody_rests_the_cases_of_whoever_wrote_it(http: httpx
     assert stored(site, UNKNOWN).handled_at is not None
 
 
+async def test_what_it_says_is_read_as_its_customer_writes_once_it_is_known_whose_it_is(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    with site.database.writing_beside_customers() as session:
+        row = session.get_one(ReplyRow, UNKNOWN)
+        row.text, row.received_at = "Vamos pagar no dia 04/05. O resto está errado.", NOW
+    noted = await http.post(f"{PAGE}/{UNKNOWN}/writer", data={"contact": WRITER, "form_id": "b"})
+    assert noted.status_code == 303
+    read = [(one["line"], one.get("day")) for one in stored(site, UNKNOWN).proposals]
+    assert read == [("promise", "2027-05-04"), ("dispute", None)]
+    assert "resto está errado" in (await http.get(f"{PAGE}/{UNKNOWN}")).text.partition("What it says")[2]
+
+
 # Who may -------------------------------------------------------------------------------------------------
 
 
