@@ -1,5 +1,6 @@
 """What a case waits for next: an answer to send, a day that was agreed, or the ladder's next step."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from dunwell.domain import grace, ladder, replies
@@ -53,7 +54,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
             return _earlier(answer, _pause(case, calendar))  # a person wrote it: it leaves in a pause as well
         return _earlier(_pause(case, calendar), _reply(case, policy, calendar))
     if case.ended:
-        return answer or _elsewhere(case, calendar, now)
+        return answer or _elsewhere(case, case.outstanding.again, calendar, now)
     if case.agreements.dispute and case.asked == 0:
         return answer
     agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
@@ -61,7 +62,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     agreed = agreed or _grace(case, calendar, now)
     if answer or agreed:
         return _earlier(answer, agreed)  # an answer that has to wait holds up no agreed day
-    return _elsewhere(case, calendar, now) or _ladder(case, policy, calendar, now)
+    return _elsewhere(case, case.outstanding.again, calendar, now) or _ladder(case, policy, calendar, now)
 
 
 def _earlier(one: NextAction | None, other: NextAction | None) -> NextAction | None:
@@ -89,10 +90,11 @@ def _reply(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction
     return NextAction(step=REPLY_DUE, at=at, why=why)
 
 
-def _elsewhere(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
-    if not case.outstanding.again:
+def _elsewhere(case: Case, waiting: Sequence[str], calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """The first of these messages, none of which arrived, by another way."""
+    if not waiting:
         return None
-    step = case.outstanding.again[0]
+    step = waiting[0]
     at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     return NextAction(step=step, at=at, why="a message did not arrive: another channel, another contact or a person")
 
@@ -220,7 +222,7 @@ def _grace(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction 
     if running is None or running.answer in case.outstanding.owed:
         return None
     if running.answer in case.outstanding.again:
-        return _elsewhere(case, calendar, now)
+        return _elsewhere(case, [running.answer], calendar, now)  # what asks for money rests until grace is over
     day = grace.returns_on(running, calendar, running.since)
     opens = calendar.at(day, calendar.opens)
     at = calendar.next_open(max(opens, case.outstanding.not_before(grace.GRACE_OVER) or opens))
