@@ -19,7 +19,7 @@ _ENDS = frozenset({"paid", "cancelled", "written_off", "handed_over"})
 _WORSE = frozenset({"restricted", "suspended"})
 _TALKS = frozenset({"call", "visit"})
 _REFUSED = "refused"
-_BY_A_PERSON = "@answer~"
+BY_A_PERSON = "@answer~"
 """How the step of a clerk's answer to a reply begins."""
 
 
@@ -117,7 +117,7 @@ def left_alone(records: Records) -> Iterator[str]:
     and what a clerk answers.
     """
     closed, rests = _lines(records, "contact"), _lines(records, "rests")
-    for row, claim in _claimed(records):
+    for row, claim in claimed(records):
         stands = _newest(records, closed.get(row["contact_id"], ()), claim["seq"])
         what = f"message {row['message_id']} ({row['message']})"
         if stands is not None and stands["value"] == "closed":
@@ -126,7 +126,7 @@ def left_alone(records: Records) -> Iterator[str]:
         pause = _resting(records, rests, row["customer_id"], claim["seq"], day)
         invoices = records.invoices_of[row["message_id"]]
         over = not row["asks"] and any(_stage_at(records, one, claim["seq"]) in _ENDS for one in invoices)
-        if pause is not None and not over and not row["step"].startswith(_BY_A_PERSON):
+        if pause is not None and not over and not row["step"].startswith(BY_A_PERSON):
             yield f"{what} went to {row['customer_id']}, who rests since {pause['at']}"
     for customer_id, what, line, day in _consequences(records):
         pause = _resting(records, rests, customer_id, line["seq"], day)
@@ -134,7 +134,7 @@ def left_alone(records: Records) -> Iterator[str]:
             yield f"{what} of {customer_id}, who rests since {pause['at']}"
 
 
-def _claimed(records: Records) -> Iterator[tuple[Row, Row]]:
+def claimed(records: Records) -> Iterator[tuple[Row, Row]]:
     """Each message that was accepted, with the line of the audit at which it was last claimed before."""
     for accepted in records.accepted:
         row = records.row_of(accepted)

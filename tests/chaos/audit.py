@@ -71,6 +71,7 @@ _TRIGGERS = {
     "state": _Trigger("UPDATE OF state ON messages", "state", "NEW.message_id", "NEW.state", "NEW.state"),
     "hold": _Trigger("INSERT ON holds", "hold", "NEW.hold_id", "NEW.level"),
     "closed": _Trigger("INSERT ON closed_addresses", "closed", "NEW.channel", "NEW.address"),
+    "reopened": _Trigger("DELETE ON closed_addresses", "reopened", "OLD.channel", "OLD.address"),
     "line": _Trigger("INSERT ON timeline", "line", "NEW.invoice_id", "NEW.seq"),
     "opened": _Trigger("INSERT ON cases", "case", "NEW.invoice_id", "NEW.stage"),
     "amount": _Trigger(

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.chaos import accounts
+from tests.chaos import accounts, opt_outs
 from tests.chaos.claims import Debt
 from tests.chaos.incoming import asked_while_money_was_in_question, each_cent_once
 from tests.chaos.records import ENDS, FAULTS, TEXTS, Records, Row, moment, round_of
@@ -721,6 +721,8 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G5 limits of law": limits_of_law,
     "G5 who left stays so": who_left_stays_so,
     "G5 left alone": accounts.left_alone,
+    "G5 STOP is kept": opt_outs.stop_is_kept,
+    "G5 nothing to a closed address": opt_outs.nothing_to_a_closed_address,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,

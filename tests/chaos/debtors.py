@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.emulators import Taken
-from tests.chaos.pages import Button, Visitor, Visits, outcome_of
+from tests.chaos.pages import Button, Stops, Visitor, Visits, outcome_of
 from tests.chaos.site import Site
 
 _LINK = re.compile(r"/i/([0-9A-Za-z]{22})(?![0-9A-Za-z])")
@@ -23,6 +23,8 @@ _ACTS, _SCANS, _OLD = 0.4, 0.2, 0.08
 """Of the links that arrive: by how many a person acts, which a scanner opens; and how often an old one is used."""
 _REPLIES = 0.12
 """Of the messages: how many are answered."""
+_STOPS = 0.02
+"""Of the messages: after how many their reader wants no more of them by this channel."""
 _SAID = ("I paid yesterday.", "We will pay on Friday.", "This invoice is wrong.", "Please call me.", "Who are you?")
 _LOOKS = 0.5
 
@@ -40,7 +42,7 @@ class Debtors:
 
     def __init__(self, seed: int, site: Site, state: Path) -> None:
         self._chance, self._site = random.Random(f"{seed} debtors"), site
-        self._visitor, self._visits = Visitor(site), Visits(state)
+        self._visitor, self._visits, self._stops = Visitor(site), Visits(state), Stops(state)
         self._lock, self._new = threading.Lock(), list[tuple[Taken, list[_Link], str | None]]()
         self._known: dict[str, list[_Link]] = defaultdict(list)
         self._open, self._work = True, asyncio.TaskGroup()
@@ -61,9 +63,11 @@ class Debtors:
                 for taken, links, mail_id in new:
                     for link in links:
                         self._answer(taken.to, link)
-                    if self._chance.random() < _REPLIES:
-                        chance = random.Random(self._chance.random())
+                    draw, chance = self._chance.random(), random.Random(self._chance.random())
+                    if draw < _REPLIES:
                         self._work.create_task(self._reply(chance, taken.to, mail_id))
+                    elif draw < _REPLIES + _STOPS:
+                        self._work.create_task(self._stop(chance, taken.to, mail_id))
         await self._visitor.close()
 
     def close(self) -> None:
@@ -101,9 +105,18 @@ class Debtors:
         self._visits.write("scanned", ",".join(taken), link.token, ids, message=link.message)
 
     async def _reply(self, chance: random.Random, address: str, mail_id: str | None) -> None:
-        """Answer the message by its own channel. A provider may bring the answer twice."""
+        """Answer the message by its own channel."""
         await asyncio.sleep(chance.uniform(0.1, 5.0))
-        mark, said = f"{chance.getrandbits(48):x}", chance.choice(_SAID)
+        await self._write(chance, address, mail_id, chance.choice(_SAID))
+
+    async def _stop(self, chance: random.Random, address: str, mail_id: str | None) -> None:
+        await asyncio.sleep(chance.uniform(0.1, 5.0))
+        await self._write(chance, address, mail_id, "STOP")
+        self._stops.write(address)
+
+    async def _write(self, chance: random.Random, address: str, mail_id: str | None, said: str) -> None:
+        """A provider may bring it twice."""
+        mark = f"{chance.getrandbits(48):x}"
         headers = f"Message-ID: <{mark}@debtors.example>\nIn-Reply-To: {mail_id}\nMIME-Version: 1.0\n"
         for _ in range(2 if chance.random() < 0.3 else 1):
             if "@" in address:

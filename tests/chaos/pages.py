@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.records import VISITS
+from tests.chaos.records import STOPS, VISITS
 from tests.chaos.site import Site
 
 DONE, REFUSED = 303, 422
@@ -167,6 +167,17 @@ class Visits:
         line |= {"link": link[:6], "form_ids": list(form_ids), "message": message, "customer": customer}
         with self._lock, self._file.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+
+class Stops:
+    """The addresses from which our service took the word STOP, and when it had."""
+
+    def __init__(self, state: Path) -> None:
+        self._file, self._lock = state / STOPS, threading.Lock()
+
+    def write(self, address: str) -> None:
+        with self._lock, self._file.open("a") as file:
+            file.write(json.dumps({"at": datetime.now(UTC).isoformat(), "address": address}) + "\n")
 
 
 def outcome_of(statuses: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ MONEY = "money.jsonl"
 UNMATCHED = "unmatched.json"
 VISITS = "visits.jsonl"
 ANSWERS = "answers.jsonl"
+STOPS = "stops.jsonl"
 FAULTS = "faults.log"
 
 Row = dict[str, Any]
@@ -43,7 +44,7 @@ def moment(text: str) -> datetime:
 @dataclass(frozen=True)
 class Records:
     """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, accounts.jsonl, money.jsonl,
-    unmatched.json, visits.jsonl, answers.jsonl, faults.log, histories/, statuses/.
+    unmatched.json, visits.jsonl, answers.jsonl, stops.jsonl, faults.log, histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -278,6 +279,12 @@ class Records:
     def answers(self) -> list[Row]:
         """What became of the forms by which clerks handled replies; none in a storm without."""
         file = self.folder / ANSWERS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
+    def stops(self) -> list[Row]:
+        """The addresses from which STOP was taken; none in a storm without."""
+        file = self.folder / STOPS
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     @cached_property

@@ -14,14 +14,19 @@ from tests.chaos import audit
 from tests.chaos.checker import RULES
 from tests.chaos.process import FAULTS as KEPT_FAULTS
 from tests.chaos.process import keep_faults
-from tests.chaos.records import ANSWERS, FAULTS, VISITS, Records
+from tests.chaos.records import ANSWERS, FAULTS, STOPS, VISITS, Records
 from tests.chaos.test_checker import _log_line, _message, _sql
 
 _REPLY, _ANSWER = "G1 silent while a reply waits", "G3 an answer once"
 _PAGE, _GRACE, _FAULT = "G3 a page's form once", "G2 grace is kept", "G13 no fault of the program"
+_STOP, _CLOSED_TO = "G5 STOP is kept", "G5 nothing to a closed address"
+_STOPPED = json.dumps({"at": "2026-11-28T10:00:10+00:00", "address": "AP@c1.example"}) + "\n"
 _AT = "'2027-03-01 09:00:00'"
 _LADDER = the_ladders()["gentle-saas"]
 _BODY = _LADDER.model_dump_json().replace("'", "''")
+
+
+_CLOSED = f"INSERT INTO closed_addresses VALUES ('email', 'ap@c1.example', 'stopped', {_AT})"
 
 
 def _invoice(name: str, stage: str) -> list[str]:
@@ -169,6 +174,14 @@ def _while_a_reply_waits(message: str, step: str) -> Callable[[Path], None]:
     return edit
 
 
+def _after_it_was_closed(*then: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        _sql(folder, _CLOSED, *then, *_message("x", "second-reminder", "2027-03-26"))
+        _added("providers.jsonl", _log_line("x"))(folder)
+
+    return edit
+
+
 FAULTY: dict[str, tuple[str, str, Callable[[Path], None]]] = {
     "a confirmation while a reply waits": (
         _REPLY,
@@ -200,6 +213,8 @@ FAULTY: dict[str, tuple[str, str, Callable[[Path], None]]] = {
         "was refused, and is kept 1 times",
         _added(ANSWERS, _form("tell/pause", "refused", "f-told")),
     ),
+    "a STOP that closes nothing": (_STOP, "ap@c1.example said STOP", _added(STOPS, _STOPPED)),
+    "a message after STOP": (_CLOSED_TO, "went to c1.ap by email, closed at", _after_it_was_closed()),
     "a restriction before the day of grace": (
         _GRACE,
         "inv-1.restricted.2 was placed on 24 Mar",
@@ -294,6 +309,17 @@ def test_whoever_gave_up_as_nobody_answered_may_have_been_heard(copy: Path) -> N
     """The form was sent again and again: it was carried out once, and the answer was lost."""
     _added(VISITS, _visit("promise", "503", "f-promise"))(copy)
     assert list(RULES[_PAGE](Records(copy))) == []
+
+
+def test_an_address_that_was_opened_again_may_be_written_to(copy: Path) -> None:
+    _after_it_was_closed("DELETE FROM closed_addresses")(copy)
+    assert list(RULES[_CLOSED_TO](Records(copy))) == []
+
+
+def test_a_stop_that_closed_its_address_is_kept(copy: Path) -> None:
+    _added(STOPS, _STOPPED)(copy)
+    _sql(copy, _CLOSED)
+    assert list(RULES[_STOP](Records(copy))) == []
 
 
 def test_a_500_leaves_its_traceback_in_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
