@@ -15,6 +15,7 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE, Channel
 from dunwell.domain.cleaning import is_clean, printable
+from dunwell.domain.closed_addresses import BY_OWNER, STOPPED
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import ContactChange, ContactsChanged, Pause, Resume, parse_event
 from dunwell.domain.invoice import Customer, is_rehearsal
@@ -393,8 +394,8 @@ def _reopened(session: Session, person: Person) -> list[str]:
         reason = addresses.lift(session, channel, address) if address else None
         if reason is None:
             continue
-        if reason in addresses.BY_OWNER:
-            what = "said STOP" if reason == addresses.STOPPED else "reported our messages as spam"
+        if reason in BY_OWNER:
+            what = "said STOP" if reason == STOPPED else "reported our messages as spam"
             said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner {what}")
             continue
         said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {reason})")

@@ -76,15 +76,16 @@ class Plan(_Agreed):
     def coming(self, paid: Decimal, asked: Decimal) -> ev.Instalment | None:
         """The instalment to be paid next, less what came of it, once `paid` is paid in all; None after the last.
 
-        asked: what the case asks for; an instalment asks for no more.
+        asked: as for `amounts`; nothing comes while nothing is asked for.
         """
         if asked <= 0:
             return None
-        for place in range(self.met, len(self.instalments)):
-            missing = self.owed_by(place + 1) - (paid - self.paid_before)
-            if missing > 0:
-                one = self.instalments[place]
-                return ev.Instalment(date=one.date, amount=min(one.amount, missing, asked))
+        missing = self.paid_before - paid
+        for place, amount in enumerate(self.amounts(paid, asked)):
+            missing += amount
+            due = min(amount, missing)
+            if due > 0 and place >= self.met:
+                return ev.Instalment(date=self.instalments[place].date, amount=due)
         return None
 
 

@@ -6,14 +6,9 @@ Ids and short codes only, because all of it stands in the engine's history.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from dunwell.domain.closed_addresses import BY_OWNER, told_by_case
 from dunwell.domain.events import ContactChange, ContactsChanged
 from dunwell.domain.model import MutableValue
-
-OPTED_OUT = "opted_out"
-COMPLAINED = "complained"
-"""The reason of an address whose owner reported our mail as spam."""
-_BY_OWNER = frozenset({OPTED_OUT, COMPLAINED})
-"""The reasons of an address that its owner closed. Only they open it again."""
 
 _STANDING = frozenset({"closed", "opened"})
 _CORRECTED_IN_WORDS = {"email": "e-mail", "post": "postal address", "whatsapp_opt_in": "consent to WhatsApp"}
@@ -61,6 +56,6 @@ def _overtakes(change: ContactChange, earlier: ContactChange) -> bool:
         return False
     if change.what in _STANDING and earlier.what in _STANDING:
         if change.channel is None and change.what == "opened":
-            return earlier.channel is None or earlier.reason not in _BY_OWNER  # STOP stays STOP
+            return earlier.channel is None or told_by_case(earlier.reason) not in BY_OWNER  # STOP stays STOP
         return change.channel is earlier.channel
     return (change.what, change.field) == (earlier.what, earlier.field)

@@ -11,6 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.gateways.events import ProviderEvent
 
 PATH = "/unsubscribe"
@@ -50,7 +51,7 @@ def opted_out(message_id: str, channel: Channel, at: datetime, kind: str = "unsu
         kind=kind,
         channel=channel,
         message_id=message_id,
-        closes="stopped",
+        closes=STOPPED,
         at=at,
     )
 

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.reply_terms import ReplyChannel
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, replies
@@ -13,7 +14,7 @@ def why_closed(session: Session, dispatch: Dispatch, channel: Channel, address: 
     """Return why nothing may be sent to the address now; None when it is open for what the dispatch sends."""
     rehearsal, answer = dispatch.rehearsal, dispatch.execution.answer
     closed = addresses.why_closed(session, channel, address, rehearsal=rehearsal)
-    if closed != addresses.STOPPED or answer is None or not channel.facts.after_stop:
+    if closed != STOPPED or answer is None or not channel.facts.after_stop:
         return closed
     since = addresses.closed_since(session, channel, address, rehearsal=rehearsal)
     reply = replies.get(session, answer.reply_id)

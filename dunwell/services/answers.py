@@ -10,6 +10,7 @@ from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.clerk_answer import ClerkAnswer, Phrase
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
@@ -283,7 +284,7 @@ class Answers:
         if address is None:
             raise Refused("channel", f"{contact.contact_id} has no address for {label}: correct the contact first")
         closed = answer_address.why_closed(session, dispatch, channel, address)
-        if closed == addresses.STOPPED and not channel.facts.after_stop:
+        if closed == STOPPED and not channel.facts.after_stop:
             raise Refused(
                 "channel",
                 f"they said STOP by {label}, and the carrier delivers nothing there any more; no e-mail address of "
@@ -354,7 +355,7 @@ def stopped_by(session: Session, reply: ReplyRow) -> Channel | None:
     if address is None or channel.facts.after_stop:
         return None
     closed = addresses.why_closed(session, channel, address, rehearsal=is_rehearsal(str(reply.customer_id)))
-    return channel if closed == addresses.STOPPED else None
+    return channel if closed == STOPPED else None
 
 
 def sendable(session: Session, reply: ReplyRow) -> list[CaseRow]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, closed_by_wrong_number
+from dunwell.domain.closed_addresses import WRONG_NUMBER
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import CallOutcome, ContactChange
 from dunwell.domain.keys import TaskId
@@ -117,9 +118,7 @@ class CallOutcomes:
             self._close(contact.phone)
             for channel in closed_by_wrong_number():
                 self.closed.append(
-                    ContactChange(
-                        contact_id=contact.contact_id, what="closed", reason=addresses.WRONG_NUMBER, channel=channel
-                    )
+                    ContactChange(contact_id=contact.contact_id, what="closed", reason=WRONG_NUMBER, channel=channel)
                 )
             link_revocation.revoke_of_contacts(
                 self._session,
@@ -134,9 +133,7 @@ class CallOutcomes:
 
     def _close(self, number: str) -> None:
         for channel in closed_by_wrong_number():
-            addresses.close(
-                self._session, channel, number, addresses.WRONG_NUMBER, self._now, rehearsal=self._rehearsal
-            )
+            addresses.close(self._session, channel, number, WRONG_NUMBER, self._now, rehearsal=self._rehearsal)
 
     def _write(self, task: TaskRow) -> None:
         """Write the task's call script anew, unless the ladder no longer has the step or the customer the contact."""

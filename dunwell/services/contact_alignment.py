@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE
-from dunwell.domain.contact_changes import OPTED_OUT, KnownChange, unknown_to
+from dunwell.domain.closed_addresses import WRONG_NUMBER, told_by_case
+from dunwell.domain.contact_changes import KnownChange, unknown_to
 from dunwell.domain.events import ContactsChanged
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import TaskId
@@ -68,9 +69,9 @@ def _write(session: Session, customer_id: str, known: KnownChange, now: datetime
     if change.what == "opened":
         addresses.reopen(session, change.channel, address)
         return
-    reason = addresses.STOPPED if change.reason == OPTED_OUT else change.reason or "bounced"
+    reason = told_by_case(change.reason) or "bounced"
     addresses.close(session, change.channel, address, reason, known.at, rehearsal=rehearsal)
-    if reason == addresses.WRONG_NUMBER:
+    if reason == WRONG_NUMBER:
         link_revocation.revoke_of_contacts(
             session, customer_id, [contact.contact_id], SYSTEM, link_revocation.WRONG_NUMBER, now, [change.channel]
         )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import clean, one_line
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.received_mail import ReadMail, ReceivedMail
 from dunwell.domain.stop_words import STOP_WORDS, word_of
 from dunwell.domain.terms import MessageState
@@ -78,7 +79,7 @@ def read(mail: ReceivedMail, addresses: ReplyAddresses, now: datetime) -> Provid
         kind="mail",
         channel=Channel.EMAIL,
         message_id=asked[1].lower() if asked else None,
-        closes="stopped" if stops else None,
+        closes=STOPPED if stops else None,
         address=mail.sender or None,
         text=new,
         mail=ReadMail(

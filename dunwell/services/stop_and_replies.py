@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import AddressKind, Channel, stopped_with
-from dunwell.domain.contact_changes import OPTED_OUT
+from dunwell.domain.closed_addresses import BY_OWNER, told_to_cases
 from dunwell.domain.events import ContactChange
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.terms import ENDS
@@ -58,13 +58,14 @@ def told_of_address(
 
     closes: why it was closed; None: its owner opened it again.
     """
-    by_owner = closes is None or closes in addresses.BY_OWNER
+    by_owner = closes is None or closes in BY_OWNER
     channels = stopped_with(channel) if by_owner else (channel,)
-    reason = OPTED_OUT if closes == addresses.STOPPED else closes
     events = []
     for customer_id in dict.fromkeys(owner for owner, _ in whom):
         changes = [
-            ContactChange(contact_id=contact, what="closed" if closes else "opened", reason=reason, channel=one)
+            ContactChange(
+                contact_id=contact, what="closed" if closes else "opened", reason=told_to_cases(closes), channel=one
+            )
             for owner, contact in whom
             if owner == customer_id
             for one in channels

@@ -12,14 +12,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel, stopped_with
-from dunwell.domain.contact_changes import COMPLAINED
+from dunwell.domain.closed_addresses import BY_OWNER, COMPLAINED, STOPPED
 from dunwell.store.tables import ClosedAddressRow
-
-STOPPED = "stopped"
-"""The reason of an address whose owner sent STOP or followed the link that stops e-mails."""
-BY_OWNER = frozenset({STOPPED, COMPLAINED})
-"""The reasons that only the owner of the address can undo."""
-WRONG_NUMBER = "is a wrong number"
 
 _LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))
 _LOCKED = "locked addresses"

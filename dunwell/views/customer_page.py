@@ -12,6 +12,7 @@ from dunwell.domain.agreements import Plan, ResolvedDispute
 from dunwell.domain.case import Case
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import Claim
+from dunwell.domain.closed_addresses import BY_OWNER
 from dunwell.domain.payment_reference import grouped
 from dunwell.domain.policy import PlanRules, Policy
 from dunwell.domain.refusal import Refused
@@ -336,4 +337,4 @@ def _mailbox(session: Session, message_id: str | None) -> tuple[bool, bool]:
     row = outbox.get(session, message_id) if message_id else None
     if row is None or row.channel is not Channel.EMAIL:
         return False, False
-    return True, addresses.why_closed(session, row.channel, row.address, rehearsal=False) in addresses.BY_OWNER
+    return True, addresses.why_closed(session, row.channel, row.address, rehearsal=False) in BY_OWNER

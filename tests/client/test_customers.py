@@ -8,6 +8,7 @@ from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
 from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Role, Stage
@@ -189,7 +190,7 @@ def test_b1_who_is_opened_again_is_reached_where_mail_bounced_but_not_after_stop
     register(database, bill("a", [ADA.model_copy(update={"phone": "+4915112345678"})]))
     with database.writing("acme") as session:
         addresses.close(session, Channel.EMAIL, OLD.upper(), "bounced", NOW)
-        addresses.close(session, Channel.SMS, "+4915112345678", addresses.STOPPED, NOW)
+        addresses.close(session, Channel.SMS, "+4915112345678", STOPPED, NOW)
     said = customers(database).open_contact(ADA_ID, "agent-7").said
     assert said == (
         f"{ADA_ID}: email is open again (it was closed: bounced)",

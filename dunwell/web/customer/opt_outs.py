@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import BY_OWNER
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.dependencies import Dependencies
@@ -42,7 +43,7 @@ class OptOuts:
             rehearsal = is_rehearsal(row.customer_id)
             channel = Channel(row.channel)
             closed = addresses.why_closed(session, channel, row.address, rehearsal=rehearsal)
-        return Recipient(message_id, channel, self._deps.catalogue.spoken(wanted), closed in addresses.BY_OWNER)
+        return Recipient(message_id, channel, self._deps.catalogue.spoken(wanted), closed in BY_OWNER)
 
     def stop(self, recipient: Recipient, now: datetime) -> None:
         """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when the database fails."""

@@ -11,8 +11,8 @@ from alembic import op
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.store.addresses import STOPPED
 from dunwell.store.column_types import Moment
 
 revision = "0008"
