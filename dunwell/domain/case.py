@@ -127,13 +127,13 @@ class Case(CaseState):
             case ev.PolicyMoved():
                 return policy_version.moved(self, event, now)
             case ev.WriteOff():
-                return self.end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}", now)
+                return self.end(Stage.WRITTEN_OFF, f"by {event.by}: {event.reason}", now)
             case ev.Cancel():
                 return self._cancelled(event, now)
 
     def _cancelled(self, event: ev.Cancel, now: datetime) -> list[Said]:
         """A threat that was written is taken back in writing, except where that would be wrong or out of place."""
-        said = self.end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}", now)
+        said = self.end(Stage.CANCELLED, f"by {event.by}: {event.reason}", now)
         if self.progress.threatened and _KEEP_QUIET.isdisjoint(re.split(r"[^a-z]+", event.reason.lower())):
             self.outstanding.owe(self.rules.reactions.nothing_to_pay)
         return said

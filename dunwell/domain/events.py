@@ -186,7 +186,7 @@ TaskId = Annotated[
     str, Field(strict=True), Spelled(r"[\w.:~-]{1,200}", "is no id of a task: `starter.py tasks` shows them")
 ]
 MessageId = Annotated[
-    str, Field(strict=True), Spelled(r"[\w.:~-]{1,120}", "is no id of a message: `outbox --json` shows them")
+    str, Field(strict=True), Spelled(r"[\w.:~-]{1,120}", "is no id of a message: `starter.py outbox` shows them")
 ]
 ReplyId = Annotated[
     str,

@@ -103,6 +103,6 @@ def _about_dispute(case: Case) -> str:
     what = f"{dispute.amount} {case.currency}" if dispute.amount is not None else "the whole invoice"
     lowered = f"; {case.money.lowered_since}" if case.money.lowered_since else ""
     return (
-        f"{what} disputed by {dispute.by} since {case.today(dispute.since)} ({dispute.reason}){lowered}: answer it, "
-        f"then starter.py resolve-dispute {case.invoice_id} upheld, rejected or adjusted"
+        f"{what} disputed by {dispute.by} since {case.today(dispute.since)} ({dispute.reason}){lowered}: look into "
+        f"it, then starter.py resolve-dispute {case.invoice_id} upheld, rejected or adjusted"
     )

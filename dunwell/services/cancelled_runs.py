@@ -50,7 +50,8 @@ def ask(session: Session, case: Case, why: str, now: datetime) -> None:
     before = f"; it was paused before, until {former.until or 'somebody resumes'}" if former else ""
     reason = (
         f"{why}{before}. The case rests: end it, or go on? {case.asked} {case.currency} are open. Go on: starter.py "
-        f"resume {case.invoice_id}; end it: starter.py cancel {case.invoice_id} --reason CODE, or write-off"
+        f"resume {case.invoice_id}; end it: starter.py cancel {case.invoice_id} --reason CODE, or "
+        f"starter.py write-off {case.invoice_id} --reason CODE"
     )
     task_id = str(TaskId.of(case.invoice_id, "interrupted", case.turns))
     person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)

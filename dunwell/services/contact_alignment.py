@@ -86,8 +86,8 @@ def _ask(session: Session, case: Case, lost: Sequence[KnownChange], now: datetim
     if task is None:
         reason = (
             f"the database was restored from an older copy. What people said about contacts of {case.customer_id} "
-            f"since {since:%Y-%m-%d} was lost: {'; '.join(lines)}. Ask again, then starter.py contact set, contact "
-            "add or customer set"
+            f"since {since:%Y-%m-%d} was lost: {'; '.join(lines)}. Ask again, then starter.py contact set, "
+            "starter.py contact add or starter.py customer set"
         )
         person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now, outlives_case=True)
     elif task.state == TaskState.OPEN:

@@ -21,7 +21,7 @@ def ask(session: Session, case: Case, pause: CustomerPauseRow, policy: Policy) -
     reason = (
         f"customer {customer_id} rests as a whole since {pause.since:%Y-%m-%d} ({pause.reason}, by {pause.by}) and "
         f"nobody said until when. Go on with starter.py resume --customer {customer_id}, or say a day with "
-        f"starter.py pause --customer {customer_id} --reason {pause.reason} --until DAY."
+        f"starter.py pause --customer {customer_id} --reason {pause.reason} --until DAY"
     )
     person_tasks.raise_task(
         session,

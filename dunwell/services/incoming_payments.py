@@ -442,7 +442,7 @@ def _ask(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
     proposed = store.invoices_proposed(session, row.entry_id)
     reason = (
         f"{_shown(row)} came in on {row.received_at:%Y-%m-%d} and wait for a decision since {row.since:%Y-%m-%d}: "
-        f"{row.why}. See `starter.py unmatched` or the page of unmatched money, then starter.py match {row.entry_id}"
+        f"{row.why}. See `starter.py unmatched`, then starter.py match {row.entry_id}"
     )
     task = TaskRow(
         task_id=_task_id(session, row),

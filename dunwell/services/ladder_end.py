@@ -42,4 +42,4 @@ def _reason(case: Case, policy: Policy) -> str:
     why = f"less than the ladder's floor of {floor} is open" if low else "the ladder has no step left"
     held = f", access is {case.access.value}" if case.access is not Access.FULL else ""
     open_now = f"{case.asked} {case.currency} are open{held}"
-    return f"{why}: {open_now}. Write the rest off, agree on a date or a plan, or talk with the customer."
+    return f"{why}: {open_now}. Write the rest off, agree on a date or a plan, or talk with the customer"

@@ -65,7 +65,7 @@ class OverdueWork:
                     found=f"{count} notifications, the first of {first:%Y-%m-%d}, could not be delivered to "
                     f"{webhook_subscriptions.host_of(subscription)} within three days",
                     remedy=f"starter.py webhook resend {subscription.subscription_id}, once it answers; "
-                    "or webhook remove",
+                    f"or starter.py webhook remove {subscription.subscription_id}",
                     subject=subscription.subscription_id,
                 )
                 for subscription, count, invoice_id, first in notifications.failed_by_subscription(session)
@@ -103,8 +103,8 @@ def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bo
     row.call, row.state, row.reason = ProviderCall.ANSWERED, MessageState.UNKNOWN, why
     text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", now)
     reason = (
-        f"{text}. Look it up at the provider by message id {message_id}, then starter.py settle-message {message_id} "
-        "delivered (or failed); it is not sent again"
+        f"{text}. Look it up at the provider by message id {message_id}; it is not sent again; then say what became "
+        f"of it: starter.py settle-message {message_id} delivered, or failed"
     )
     step = StepKey.parse(row.step).step
     task_id = str(TaskId.of(message_id, "unknown"))
@@ -117,7 +117,7 @@ def _ask(session: Session, case: Case, now: datetime) -> bool:
         return False
     reason = (
         f"the case is {case.stage.value}, {case.asked} {case.currency} are asked for, and nothing is planned: decide "
-        "how it goes on (resume, resolve-dispute, promise, plan, write-off or cancel)"
+        "how it goes on: resume it, resolve its dispute, take a promise or a plan, write it off, or cancel it"
     )
     task_id = str(TaskId.of(case.invoice_id, "still", case.turns))
     return person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)

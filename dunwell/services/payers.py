@@ -80,8 +80,8 @@ def name(
 
 def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
     reason = (
-        "A private customer named somebody else who pays. Decide on the page of the case whether that person is "
-        "written to: the e-mail names no debt."
+        "a private customer named somebody else who pays. Decide on the page of the case whether that person is "
+        "written to: the e-mail names no debt"
     )
     person_tasks.raise_task(
         session, case, task_id=_task(row), step="", reason=reason, now=now, ref=payers.message_id_of(row.payer_id)

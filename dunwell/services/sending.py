@@ -145,7 +145,7 @@ class Sending:
             task_id=str(TaskId.of(row.message_id, "unknown")),
             step=dispatch.execution.step,
             contact_id=row.contact_id,
-            reason=f"{text}. {look}; then {say}.",
+            reason=f"{text}. {look}; then {say}",
             now=dispatch.now,
         )
         return "reached"

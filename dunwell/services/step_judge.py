@@ -187,7 +187,7 @@ def _missing_proof(session: Session, deps: Dependencies, dispatch: Dispatch) -> 
     if lacking is None:
         return None
     if lacking.warnings:
-        advice = "Reach the customer, or renew the contact's address."
+        advice = "Reach the customer, or renew the contact's address"
         person_tasks.raise_about_step(session, dispatch, "proof", f"{lacking.why}. {advice}")
     return _hold_back(session, dispatch, "blocked" if lacking.warnings else "delayed", lacking.until, lacking.why)
 
@@ -198,7 +198,7 @@ def _missing_yes(session: Session, dispatch: Dispatch, step: Step) -> StepOutcom
         return None
     task_id = dispatch.case.approval_task(step.id)
     why = f"{step.does} waits for our manager's yes"
-    advice = f"{why}: {dispatch.case.asked} {dispatch.case.currency} are open. Record approved or declined."
+    advice = f"{why}: {dispatch.case.asked} {dispatch.case.currency} are open. Record approved or declined"
     person_tasks.raise_task(
         session,
         dispatch.case,

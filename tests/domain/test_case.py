@@ -705,6 +705,23 @@ def test_nothing_can_be_promised_while_all_is_disputed_paused_or_not() -> None:
     assert refused.value.field == "stage"
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("promise_to_pay", {"date": "2027-03-15", "promised_by": "user"}),
+        ("dispute_opened", {"reason": "quality", "opened_by": "user", "amount": "500.00"}),
+    ],
+)
+def test_what_a_refusal_asks_for_first_while_all_is_disputed_can_be_done_and_leads_on(
+    name: str, content: dict[str, Any]
+) -> None:
+    case = STANDINGS["disputed"]()
+    with pytest.raises(Refused, match="resolve"):
+        tell(case, name, **content)
+    tell(case, "dispute_resolved", outcome="rejected", by="agent-7")
+    assert tell(case, name, **content)
+
+
 def test_a_plan_is_met_instalment_by_instalment() -> None:
     case = STANDINGS["plan"]()
     pay(case, "399.49", "p1")

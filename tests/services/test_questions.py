@@ -42,6 +42,7 @@ def test_a19_an_open_dispute_has_a_dated_task(slow: ServiceHarness) -> None:
     assert _due(slow) == [("inv-1.dispute", date(2027, 3, 8))]
     (task,) = slow.tasks()
     assert "300.00 EUR disputed by ap since 2027-03-03 (quality)" in task.reason
+    assert "answer it" not in task.reason  # its answer cannot say the outcome before it is resolved
     slow.record("dispute_resolved", "2027-03-05 09:00", outcome="rejected", by="agent")
     assert slow.tasks() == []
 

@@ -13,6 +13,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.services.submissions import AlreadyDone
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
+from dunwell.web.console.formats import full_stop
 from dunwell.web.console.forms import code_typed, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
 from dunwell.web.posted_form import read_form
@@ -86,7 +87,7 @@ async def decide(
     except NotAllowed as refused:
         return await _shown(request, principal, problem=str(refused), status=403)
     except Refused as refused:
-        return await _shown(request, principal, problem=f"{refused.reason}.", status=422)
+        return await _shown(request, principal, problem=full_stop(refused.reason), status=422)
     return redirect(HERE, done=(row.decision or ApprovalDecision.DECLINED).value)
 
 

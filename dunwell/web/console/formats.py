@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from dunwell.domain.keys import StepId
 from dunwell.services.statements import Verdict
-from dunwell.web.console.wording import in_console
 
 _UTC_TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC")
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -99,6 +98,12 @@ def sentence(text: Any) -> str:
     return words[:1].upper() + words[1:]
 
 
+def full_stop(text: Any) -> str:
+    """Return text that ends as a sentence does; a reason of several sentences may have the last full stop already."""
+    words = str(text).rstrip()
+    return words if words.endswith((".", "!", "?", ".”")) else f"{words}."
+
+
 def step(step_id: str) -> str:
     """Return a step as people read it, without the marks of answers and agreed days."""
     return StepId.parse(step_id).name
@@ -130,7 +135,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "plain": plain,
     "sentence": sentence,
     "count": count,
-    "in_console": in_console,
+    "full_stop": full_stop,
     "step": step,
     "verdict": verdict,
 }

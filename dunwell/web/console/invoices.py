@@ -136,7 +136,7 @@ async def start(
 
 async def _chosen(request: Request) -> InvoiceUpload:
     """Return the file of the form, or the one that the preview's own form carries, with what its columns hold."""
-    upload = await read_upload(request, "a CSV or JSON file of invoices", "starter.py start")
+    upload = await read_upload(request, "a CSV or JSON file of invoices")
     typed = upload.fields
     said = [(name, title) for name, title in typed.items() if title]
     holds = [f"{title}={name.removeprefix(_HOLDS)}" for name, title in said if name.startswith(_HOLDS)]

@@ -148,5 +148,6 @@ def _facts(service: Service, message_id: str) -> dict[str, Any]:
             "customer": invoices.customer_row(session, row.customer_id),
             "invoices": [known[one] for one in about if one in known],
             "unknown": row.state is MessageState.UNKNOWN,
+            "unposted": row.state is MessageState.ACCEPTED and row.channel.facts.posted,
             "form_id": uuid4().hex,
         }

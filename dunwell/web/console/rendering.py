@@ -18,7 +18,8 @@ from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
 from dunwell.web.clock import now
-from dunwell.web.console.formats import FILTERS
+from dunwell.web.console.formats import FILTERS, full_stop
+from dunwell.web.console.wording import in_console
 from dunwell.web.request_body import Problem
 
 HERE = Path(__file__).parent
@@ -62,6 +63,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=in_console,
     )
     made.filters.update(FILTERS)
     made.globals.update(Right=Right, prefix=PREFIX, navigation=NAVIGATION)
@@ -156,7 +158,7 @@ def _said(error: Exception) -> tuple[int, str]:
             return 403, str(error)
         case Refused():
             unknown = error.field in _UNKNOWN
-            return (404, f"The {error.field} {error.reason}.") if unknown else (422, f"{error}.")
+            return (404, full_stop(f"The {error.field} {error.reason}")) if unknown else (422, full_stop(error))
         case RequestValidationError():
             return 422, f"{error.errors()[0]['loc'][-1]} cannot be read."
         case SQLAlchemyError():

@@ -8,19 +8,22 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
 from dunwell.domain.clerk_answer import Phrase
+from dunwell.domain.contact import Contact
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.services.answers import Answers, Draft, Leaving, PreviewedAnswer, channel_of, stopped_by
 from dunwell.services.replies import find
 from dunwell.services.submissions import AlreadyDone
-from dunwell.store import contacts, replies, timeline
+from dunwell.store import contacts, invoices, replies, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.names import Names
 from dunwell.views.replies import invoice_ids, latest_replies, one_reply, replies_of, waiting_replies
+from dunwell.views.search import find_customers
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.forms import Filled, submission_of
@@ -34,7 +37,7 @@ from dunwell.web.service import Service, service_of
 HERE = f"{PREFIX}/replies"
 router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=False)
 
-_PAGE, _ENTRIES = 50, 40
+_PAGE, _ENTRIES, _CUSTOMERS = 50, 40, 10
 _DONE: Mapping[str, str] = {
     "answered": "The answer is written down; its case sends it when it may (see below). Chasing goes on after that.",
     "handled": "The reply is handled. Chasing goes on.",
@@ -44,6 +47,7 @@ _DONE: Mapping[str, str] = {
 }
 Reads = Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))]
 Writes = Annotated[Principal, Depends(allowed(Right.MESSAGES_WRITE))]
+Words = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
@@ -66,9 +70,12 @@ async def listed(
 
 
 @router.get("/{reply_id}")
-async def show(request: Request, reply_id: str, principal: Reads, done: str = "") -> Response:
-    """Show a reply beside its customer's timeline, with forms to handle it."""
-    return await _shown(request, principal, reply_id, done=_DONE.get(done))
+async def show(request: Request, reply_id: str, principal: Reads, done: str = "", of: Words = "") -> Response:
+    """Show a reply beside its customer's timeline, with forms to handle it.
+
+    of: words of a customer or of somebody who works there, whose people are offered as its writer
+    """
+    return await _shown(request, principal, reply_id, done=_DONE.get(done), of=of.strip())
 
 
 @router.get("/{reply_id}/files/{number}")
@@ -187,8 +194,9 @@ async def _shown(
     preview: PreviewedAnswer | None = None,
     told: Filled | None = None,
     done: str | None = None,
+    of: str = "",
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request), reply_id, now(request), preview)
+    facts = await asyncio.to_thread(_facts, service_of(request), reply_id, now(request), preview, of)
     forms = proposed(facts["reply"], facts["writer"], facts["seen"]) if facts["reply"]["waits"] else []
     if told is not None:
         first = next((one for one in forms if one.filled.form is told.form), None)
@@ -206,6 +214,7 @@ async def _shown(
         form_id=(typed or {}).get(FORM_ID) if preview else uuid4().hex,
         new_form_id=lambda: uuid4().hex,
         done=done,
+        of=of,
         **facts,
     )
 
@@ -215,7 +224,7 @@ def _invoice_ids(service: Service, reply_id: str) -> list[str]:
         return invoice_ids(session, reply_id)
 
 
-def _facts(service: Service, reply_id: str, at: datetime, preview: PreviewedAnswer | None) -> dict[str, Any]:
+def _facts(service: Service, reply_id: str, at: datetime, preview: PreviewedAnswer | None, of: str) -> dict[str, Any]:
     with service.database.reading() as session:
         row, reply = find(session, reply_id), one_reply(session, reply_id, at)
         about = [one["invoice_id"] for one in reply["invoices"]]
@@ -241,7 +250,7 @@ def _facts(service: Service, reply_id: str, at: datetime, preview: PreviewedAnsw
             "way": channel_of(session, row),
             "stopped": stopped_by(session, row),
             "phrases": Answers(service.deps).phrases(session, row, at) if reply["waits"] else [],
-            "people": contacts.people(session, [row.customer_id])[row.customer_id] if row.customer_id else [],
+            "people": _people(session, row.customer_id, of),
             "writer": contacts.get(session, row.contact_id),
             "others": [one for one in others if one["reply_id"] != reply_id],
             "entries": [
@@ -252,3 +261,12 @@ def _facts(service: Service, reply_id: str, at: datetime, preview: PreviewedAnsw
             "seen": timeline.last_number(session, about[0]) if len(about) == 1 else 0,
             "zone": reply["time_zone"],
         }
+
+
+def _people(session: Session, customer_id: str | None, of: str) -> list[tuple[str, list[Contact]]]:
+    """Return who may have written, by the names of their customers: those whom the words find, else its own."""
+    found = [(one.customer_id, one.name) for one in find_customers(session, of, 0, _CUSTOMERS)[0]] if of else []
+    if not of and customer_id:
+        found = [(customer_id, invoices.customer_row(session, customer_id).name)]
+    known = contacts.people(session, [one for one, _ in found])
+    return [(name, [person.contact for person in known[one]]) for one, name in found if known[one]]

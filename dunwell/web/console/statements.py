@@ -60,7 +60,7 @@ async def book(request: Request, principal: MayBook) -> Response:
 
 
 async def _chosen(request: Request) -> Upload:
-    return await read_upload(request, "a bank statement", "starter.py statement")
+    return await read_upload(request, "a bank statement")
 
 
 def _preview(service: Service, upload: Upload, at: Any) -> tuple[StatementPreview, StatementFile]:

@@ -31,11 +31,10 @@ class Upload:
         return base64.urlsafe_b64encode(self.content).decode()
 
 
-async def read_upload(request: Request, what: str, otherwise: str) -> Upload:
+async def read_upload(request: Request, what: str) -> Upload:
     """Return the file of a form, or the one that a page carries.
 
-    what       the file that is to be chosen, for the refusal: "a CSV or JSON file of invoices"
-    otherwise  the command that reads a file of any length
+    what  the file that is to be chosen, for the refusal: "a CSV or JSON file of invoices"
 
     Raises Problem 400, 413 or 422.
     """
@@ -44,7 +43,8 @@ async def read_upload(request: Request, what: str, otherwise: str) -> Upload:
     else:
         upload = _carried(await read_form(request))
     if len(upload.content) > MOST_BYTES:
-        raise Problem(413, f"The file is longer than {MOST_BYTES} bytes: split it, or use {otherwise}.")
+        otherwise = "give it to an operator, whose command line reads a file of any length"
+        raise Problem(413, f"The file is longer than {MOST_BYTES} bytes: split it, or {otherwise}.")
     return upload
 
 

@@ -1,35 +1,83 @@
-"""Reasons and advice in the console's words: they are written for every door, and name commands and options."""
+"""Reasons and advice in the console's words: they are written for every door, and name commands and options.
+
+Every text that a template shows comes through `in_console`, so that no sentence is forgotten.
+"""
 
 import re
 from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
 
 _FORMS: Mapping[str, str] = {
     "amend": "“Amend the invoice”",
     "apply-credit": "“Apply to an invoice” on the customer's page",
     "cancel": "“Cancel the invoice”",
+    "claim": "“Claim today” on the page of the case",
+    "contact add": "“Add a contact” on the customer's page",
     "contact close": "“Do not write any more” on the customer's page",
     "contact open": "“Write again” on the customer's page",
     "contact set": "“Correct” on the customer's page",
     "customer set": "“Correct the customer” on the customer's page",
     "match": "Unmatched money",
     "pause": "“Pause”",
+    "pause --customer": "“Pause this customer” on the customer's page",
     "pay": "“Payment” on the page of the case",
-    "posted": "the page of letters",
+    "plan": "“Payment plan”",
+    "posted": "“Mark as posted” on the page of letters",
     "resolve-dispute": "“Resolve the dispute”",
     "resume": "“Resume”",
+    "resume --customer": "“Resume this customer” on the customer's page",
     "return-credit": "“Paid back” on the customer's page",
     "reverse-payment": "“Reverse a payment” on the page of the case",
-    "settle-message": "say on the page of the message that it was",
+    "settle-message": "“What became of it?” on the page of the message",
+    "start": "the page of new invoices",
+    "status": "the page of the case",
     "unmatched": "Unmatched money",
+    "write-off": "“Write off”",
 }
 """Where the console does what a command does."""
+
+_OPERATORS = (
+    "hold",
+    "policy check",
+    "rates confirm",
+    "reconcile",
+    "statement-layout",
+    "webhook remove",
+    "webhook resend",
+)
+"""Commands of people who run the service: the console has no page that does the same."""
+
+_LISTS = (
+    "approvals",
+    "customer",
+    "letters",
+    "link list",
+    "list",
+    "outbox",
+    "replies",
+    "tasks",
+    "unmatched",
+    "user list",
+    "waiting list",
+    "webhook list",
+)
+"""Commands that only show what the console has a page for: advice to run one is left out."""
 
 _ARGUMENT = r"(?: (?:--[a-z-]+(?: [\w:-]+(?:\.[\w:-]+)*)?|'[^']*'|[\w.:/~-]*[A-Z0-9][\w/~-]*(?:[.:][\w/~-]+)*))*"
 _RULES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r"`starter\.py match \S+ --undo`", "“Undo”"),
-        (r"[;:,] `starter\.py [^`]+` (?:shows?|has|lists)\b[^;.]*", ""),
+        (rf"(?:[;:,] )?`starter\.py (?:{'|'.join(_LISTS)})(?: --json)?` (?:shows?|has|lists)\b[^;.]*", ""),
+        (r" \(starter\.py unmatched\)", ""),
+        (r"See `starter\.py unmatched`, then starter\.py match \S+(?: INVOICE)?", "Decide under Unmatched money"),
+        (
+            r"say what became of it: starter\.py settle-message \S+ delivered, or failed",
+            "say on the page of the message what became of it",
+        ),
+        (r"`?starter\.py settle-message \S+ failed`?", "“It never left” on the page of the message"),
         (
             r"rename the columns, or say what they hold with --map, such as --map '[^']*'",
             "choose their columns below",
@@ -44,14 +92,28 @@ _RULES = tuple(
         (r"named by --map and not there", "chosen below and not there"),
         (r"say --dialect, --map or --set", "say so under “What the columns hold”"),
         (r"say --dialect ([\w-]+) or --dialect ([\w-]+)", r"say \1 or \2 in the field “How it is written”"),
-        (r" \(--(?:confirm|layout)\)", ""),
+        (
+            r"say so with confirm \(--confirm\)",
+            "tick “It comes on top of what was taken off before”",
+        ),
+        (r" \(--(?:accept-partial|confirm|layout)\)", ""),
     )
 )
-_COMMAND = re.compile(rf"`?starter\.py ({'|'.join(sorted(_FORMS, key=len, reverse=True))})\b{_ARGUMENT}`?")
+_WORDS: Mapping[str, str] = {**_FORMS, **{name: f"the operator's “{name}”" for name in _OPERATORS}}
+_NAMES = sorted((name for name in _WORDS if " --" not in name), key=len, reverse=True)
+_COMMAND = re.compile(rf"`?starter\.py ({'|'.join(_NAMES)})\b{_ARGUMENT}`?")
 
 
-def in_console(text: str) -> str:
-    """Return a reason with the console's forms and fields in place of commands and options."""
+def in_console(value: Any) -> Any:
+    """Return a text with the console's forms and fields in place of commands and options; all else as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup) or not ("starter.py" in value or "--" in value):
+        return value
+    text = str(value)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
-    return _COMMAND.sub(lambda found: _FORMS[found[1]], text)
+    return _COMMAND.sub(_form, text)
+
+
+def _form(found: re.Match[str]) -> str:
+    of_customer = _WORDS.get(f"{found[1]} --customer") if " --customer" in found[0] else None
+    return of_customer or _WORDS[found[1]]

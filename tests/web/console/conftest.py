@@ -1,9 +1,11 @@
 """The console at work: in process for rules, and on a port for a real browser."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import cast
 
@@ -55,8 +57,24 @@ class Site:
     @asynccontextmanager
     async def browse(self) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url=_HOST, headers=SAME_ORIGIN) as http:
+        hooks = {"response": [well_worded]}
+        async with httpx.AsyncClient(
+            transport=transport, base_url=_HOST, headers=SAME_ORIGIN, event_hooks=hooks
+        ) as http:
             yield http
+
+
+_ODD = re.compile(r".{0,60}(?:starter\.py|(?<!\.)\.\s?\.(?![./])|\b([A-Z]\w+): \1\b).{0,40}", re.IGNORECASE)
+
+
+async def well_worded(response: httpx.Response) -> None:
+    """Every page of every test names no command, ends no sentence twice, and says no label twice."""
+    if not response.headers.get("Content-Type", "").startswith("text/html"):
+        return
+    await response.aread()
+    words = " ".join(unescape(re.sub(r"<[^>]+>", " ", response.text)).split())
+    odd = _ODD.search(words)
+    assert odd is None, f"{response.url.path}: …{odd[0]}…"
 
 
 _principal_of = auth.principal_of

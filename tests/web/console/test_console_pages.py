@@ -631,6 +631,8 @@ async def test_letters_are_printed_in_one_file_and_marked_as_posted(site: Site, 
         printed = await http.get("/console/letters/print")
         assert len(PdfReader(BytesIO(printed.content)).pages) == 1
         assert (await http.post("/console/letters/posted", data={})).status_code == 422
+        lost = (await http.get(f"/console/messages/{message_id}")).text
+        assert "It was posted" in lost and "It never left" in lost  # as its task advises
         for _ in range(2):
             answer = await http.post("/console/letters/posted", data={f"letter.{message_id}": "yes"})
             assert answer.status_code == 303

@@ -356,6 +356,20 @@ async def test_what_it_says_is_read_as_its_customer_writes_once_it_is_known_whos
     assert "resto está errado" in (await http.get(f"{PAGE}/{UNKNOWN}")).text.partition("What it says")[2]
 
 
+async def test_whoever_wrote_it_is_chosen_by_name_and_address_among_the_people_whom_words_find(
+    http: httpx.AsyncClient,
+) -> None:
+    nobody = (await http.get(f"{PAGE}/{UNKNOWN}")).text
+    assert 'name="of"' in nobody and 'name="contact"' not in nobody
+    found = (await http.get(f"{PAGE}/{UNKNOWN}", params={"of": "portoclaro"})).text
+    assert f'<option value="{WRITER}"' in found and "accounts payable, accounts_payable@portoclaro.example<" in found
+    assert "No customer is like that." in (await http.get(f"{PAGE}/{UNKNOWN}", params={"of": "zzz"})).text
+    known = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert f'<option value="{WRITER}" selected' in known
+    another = (await http.get(f"{PAGE}/{REPLY}", params={"of": "linden"})).text
+    assert '<option value="linden' in another and f'<option value="{WRITER}"' not in another
+
+
 # Who may -------------------------------------------------------------------------------------------------
 
 
