@@ -55,6 +55,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
         return _earlier(_pause(case, calendar), _reply(case, policy, calendar))
     if case.ended:
         return answer or _elsewhere(case, case.outstanding.again, calendar, now)
+    answer = _earlier(answer, _elsewhere(case, _confirmations(case), calendar, now))
     if case.agreements.dispute and case.asked == 0:
         return answer
     agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
@@ -99,6 +100,12 @@ def _elsewhere(case: Case, waiting: Sequence[str], calendar: BusinessCalendar, n
     step = waiting[0]
     at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     return NextAction(step=step, at=at, why="a message did not arrive: another channel, another contact or a person")
+
+
+def _confirmations(case: Case) -> list[str]:
+    """What confirms an agreement and did not arrive. It asks for nothing, so it is sent while the ladder rests."""
+    confirmations = case.rules.reactions.confirmations
+    return [step for step in case.outstanding.again if answer_message(step) in confirmations]
 
 
 def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
@@ -224,7 +231,7 @@ def _grace(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction 
     if running is None or running.answer in case.outstanding.owed:
         return None
     if running.answer in case.outstanding.again:
-        return _elsewhere(case, [running.answer], calendar, now)  # what asks for money rests until grace is over
+        return None  # it is sent elsewhere first
     day = grace.returns_on(running, calendar, running.since)
     opens = calendar.at(day, calendar.opens)
     at = calendar.next_open(max(opens, case.outstanding.not_before(grace.GRACE_OVER) or opens))

@@ -1,6 +1,6 @@
 """Lives in which a guarantee was once broken, by name: each holds for good, however few lives are drawn."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -81,6 +81,24 @@ def test_what_announced_a_restriction_is_not_sent_elsewhere_while_grace_runs() -
         "grace-confirmed~1 22.03.",
         "restrict.grace1 25.03.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("agreed", "confirmed"),
+    [
+        (says(24, "promise_to_pay", date="2027-03-12", promised_by="user"), "promise-confirmed"),
+        (says(24, "payment_plan_agreed", instalments=[{"date": "2027-03-12", "amount": "1200"}], by="a"), "plan"),
+        (says(24, "dispute_opened", reason="quality", opened_by="user"), "dispute-received"),
+    ],
+    ids=["promise", "plan", "dispute"],
+)
+def test_a_confirmation_that_did_not_arrive_is_sent_elsewhere_at_once(agreed: Happening, confirmed: str) -> None:
+    """It used to wait for the end of what it confirms, and was left out then as its subject was gone."""
+    life = begun(the_ladders()["gentle-saas"], BEGIN)
+    life.deliveries = [("delivered", 1), ("bounced", 1)]
+    life.live_through([says(22 * 24, "resume", by="a"), agreed])
+    first, second = (one for one in life.sent if one.step.startswith(confirmed) and one.step.endswith("~1"))
+    assert second.again and second.at - first.at == timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
