@@ -19,7 +19,7 @@ from dunwell.domain.terms import PayerState, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import person_tasks
 from dunwell.services.links import Link
-from dunwell.store import audit, cases, payers, tasks, timeline
+from dunwell.store import audit, cases, payers, tasks, timeline, users
 from dunwell.store.tables import PayerRow
 
 MOST_OF_LINK, MOST_OF_CUSTOMER = 2, 10
@@ -89,10 +89,18 @@ def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
 
 
 def decide(session: Session, payer_id: str, principal: Principal, now: datetime, *, write: bool) -> PayerRow:
-    """A person of ours decides whether somebody is written to. Call with the customer's lock. Raises Refused."""
+    """A person of ours decides whether somebody is written to. Call with the customer's lock.
+
+    The same again by the same person changes nothing. Raises Refused when it was decided otherwise or by somebody
+    else, saying so.
+    """
     row = payers.get(session, payer_id)
-    if row is None or row.state is not PayerState.ASKED:
-        raise Refused("payer", "waits for no decision: somebody has decided already")
+    if row is None:
+        raise Refused("payer", "is nobody who was named")
+    if row.state is not PayerState.ASKED:
+        if (row.decided_by, row.state is not PayerState.DECLINED) == (principal.label, write):
+            return row
+        raise Refused("payer", _decided(session, row))
     row.state, row.decided_by = PayerState.DUE if write else PayerState.DECLINED, principal.label
     said = "is written to" if write else "is not written to"
     audit.append(session, principal, f"invoice/{row.invoice_id}", "payer_decided", now, key=f"decided.{payer_id}")
@@ -102,6 +110,13 @@ def decide(session: Session, payer_id: str, principal: Principal, now: datetime,
         person_tasks.close(session, case, task, principal.label, now)
     session.flush()
     return row
+
+
+def _decided(session: Session, row: PayerRow) -> str:
+    if row.decided_by is None:
+        return "nobody has to decide: they are written to without it"
+    what = "are not written to" if row.state is PayerState.DECLINED else "are written to"
+    return f"{users.name_of(session, row.decided_by)} has decided already that they {what}"
 
 
 def settle(session: Session, row: PayerRow, state: PayerState, reason: str | None, now: datetime) -> None:

@@ -233,19 +233,6 @@ def unknown_to(session: Session, case: Case) -> list[Sent]:
     ]
 
 
-def of_customer(session: Session, customer_id: str, most: int) -> Sequence[MessageRow]:
-    """Return the customer's latest messages, at most `most`, oldest first."""
-    query = select(MessageRow).where(MessageRow.customer_id == customer_id)
-    latest = session.scalars(query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).limit(most)).all()
-    return latest[::-1]
-
-
-def count_of_customer(session: Session, customer_id: str) -> int:
-    """Return how many messages there are to the customer."""
-    query = select(func.count()).select_from(MessageRow).where(MessageRow.customer_id == customer_id)
-    return session.scalar(query) or 0
-
-
 def email_ids(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
     """Return the ids of the e-mails about this invoice that this contact has or may have received, oldest first."""
     return session.scalars(_EMAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()

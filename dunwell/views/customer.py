@@ -12,12 +12,13 @@ from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked, is_third_party
 from dunwell.domain.terms import DebtorKind
-from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
+from dunwell.store import addresses, cases, contacts, customer_pauses, invoices
 from dunwell.store.tables import CaseRow, CorrectionRow, CustomerPauseRow, InvoiceRow, MessageRow
 from dunwell.views.account import access_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_customer
 from dunwell.views.names import user_name
+from dunwell.views.outbox import of_customer
 from dunwell.views.work_list import work_of
 
 _MOST_MESSAGES = 200
@@ -52,7 +53,7 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
             if one["credit"]
         ],
         "tasks": work_of(session, [row.invoice_id for row in rows]),
-        "messages": [_message(row) for row in outbox.of_customer(session, customer_id, _MOST_MESSAGES)],
+        "messages": [_message(row) for row in of_customer(session, customer_id, _MOST_MESSAGES)],
     }
 
 
@@ -133,7 +134,7 @@ def _message(row: MessageRow) -> Facts:
         "step": row.step,
         "message": row.message,
         "channel": row.channel,
-        "contact": row.contact_id,
+        "contact": row.contact_id or None,
         "to": row.address,
         "state": row.state,
         "reason": row.reason,

@@ -269,10 +269,12 @@ def _case_in_list() -> Schema:
 
 
 def _message() -> Schema:
-    texts = dict.fromkeys(("message_id", "step", "contact", "to", "body"), _TEXT)
+    texts = dict.fromkeys(("message_id", "step", "to", "body"), _TEXT)
     facts = {**texts, "invoices": _list(_TEXT), "channel": _words(Channel), "state": _words(MessageState)}
     facts |= {"planned_at": _TIME, "rehearsal": _FLAG}
-    return _object(facts, {"reason": _TEXT, "subject": _TEXT, "sent_at": _TIME, "provider_id": _TEXT})
+    maybe = dict.fromkeys(("reason", "subject", "provider_id"), _TEXT) | {"sent_at": _TIME}
+    contact = _TEXT | {"description": "Left out of the mail to somebody whom a customer named as the payer."}
+    return _object(facts, maybe | {"contact": contact})
 
 
 def _figures() -> Schema:

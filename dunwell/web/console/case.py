@@ -25,7 +25,6 @@ from dunwell.services.message_preview import preview_messages
 from dunwell.store import (
     cases,
     invoices,
-    outbox,
     payers,
     payment_references,
     sent_files,
@@ -39,6 +38,7 @@ from dunwell.views.evidence import as_text, gather
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
 from dunwell.views.notes import notes_about
+from dunwell.views.outbox import of_invoice
 from dunwell.views.replies import replies_of
 from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
@@ -167,7 +167,13 @@ async def decide_about_payer(
         with service.database.writing(customer_id) as session:
             payer_decisions.decide(session, payer_id, principal, now(request), write=decision == "write")
 
-    await asyncio.to_thread(decide)
+    try:
+        await asyncio.to_thread(decide)
+    except Refused as refused:
+        if refused.field != "payer":
+            raise
+        problem = f"Nothing was changed: {refused.reason}."
+        return await _shown(request, principal, invoice_id, status=409, problem=problem)
     return redirect(f"{PREFIX}/cases/{invoice_id}", done=f"payer_{decision}")
 
 
@@ -196,12 +202,14 @@ async def _shown(
     filled: Filled | None = None,
     status: int = 200,
     done: str | None = None,
+    problem: str | None = None,
 ) -> Response:
     service = service_of(request)
     known = await _known(service, invoice_id)
     facts = await asyncio.to_thread(_facts, service, known.status, now(request))
     forms = _forms(principal, known.status, facts, filled)
-    return page(request, "case.html", principal, status, known=known, forms=forms, opened=filled, done=done, **facts)
+    shown = {"known": known, "forms": forms, "opened": filled, "done": done, "problem": problem}
+    return page(request, "case.html", principal, status, **shown, **facts)
 
 
 async def _known(service: Service, invoice_id: str) -> Known:
@@ -241,7 +249,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "standstill": standstills.in_force(session),
             "tasks": listed,
             "asked_call": _asked_call(status, listed),
-            "messages": outbox.of_invoice(session, invoice_id)[::-1],
+            "messages": of_invoice(session, invoice_id)[::-1],
             "files": sent_files.of_invoice(session, invoice_id),
             "payers": payers.of_invoice(session, invoice_id),
             "notes": notes_about(session, invoice.customer_id, [invoice_id]),

@@ -18,12 +18,13 @@ from dunwell.domain.refusal import Refused
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
-from dunwell.store import cases, contacts, invoices, links, outbox, timeline
+from dunwell.store import cases, contacts, invoices, links, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
 from dunwell.views.names import Names
 from dunwell.views.notes import notes_about
+from dunwell.views.outbox import latest
 from dunwell.views.replies import replies_of
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
@@ -312,7 +313,7 @@ def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> di
             "whole_timeline": whole,
             "invoices": listed if shown.all_of == "invoices" else listed[:_INVOICES],
             "messages": facts["messages"][::-1][:_MESSAGES],
-            "messages_total": outbox.count_of_customer(session, customer_id),
+            "messages_total": latest(session, None, None, customer_id, 0, 0)[1],
             "notes": notes_about(session, customer_id, ids),
             "replies": replies_of(session, customer_id, at),
             "promises": _promises(session, ids),

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import func, select
 
 from dunwell.client.settled_messages import carried_invoices, report_by_person
 from dunwell.domain.channels import WRITTEN, Channel
@@ -18,8 +17,9 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import MessageState
 from dunwell.services import saved_filters
 from dunwell.services.submissions import AlreadyDone
-from dunwell.store import contacts, invoices, outbox
-from dunwell.store.tables import CustomerRow, MessageRow
+from dunwell.store import contacts, invoices, payers
+from dunwell.store.tables import CustomerRow
+from dunwell.views.outbox import latest, one_message
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.forms import submission_of
@@ -120,34 +120,31 @@ async def settle(
 
 
 def _listed(service: Service, principal: Principal, wanted: dict[str, str], first: int) -> dict[str, Any]:
-    query = select(MessageRow, CustomerRow).join(CustomerRow, CustomerRow.customer_id == MessageRow.customer_id)
-    if wanted["state"]:
-        query = query.where(MessageRow.state == wanted["state"])
-    if wanted["channel"]:
-        query = query.where(MessageRow.channel == wanted["channel"])
-    if wanted["customer"]:
-        query = query.where(MessageRow.customer_id == wanted["customer"])
-    ordered = query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).offset(first).limit(_PAGE)
+    state = MessageState(wanted["state"]) if wanted["state"] else None
+    channel = Channel(wanted["channel"]) if wanted["channel"] else None
     with service.database.reading() as session:
-        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        rows, total = latest(session, state, channel, wanted["customer"] or None, first, _PAGE)
+        found = [(row, invoices.customer_row(session, row.customer_id)) for row in rows]
         saved = saved_filters.of_user(session, principal, "messages")
         about = session.get(CustomerRow, wanted["customer"]) if is_clean(wanted["customer"]) else None
-        return {"found": list(session.execute(ordered)), "total": total, "saved": saved, "about": about}
+        return {"found": found, "total": total, "saved": saved, "about": about}
 
 
 def _facts(service: Service, message_id: str) -> dict[str, Any]:
     with service.database.reading() as session:
-        row = outbox.get(session, message_id)
-        if row is None:
+        found = one_message(session, message_id)
+        if found is None:
             raise Refused("message", "is not in the outbox")
-        about = sorted({link.invoice_id for link in outbox.links(session, message_id)})
+        row, about = found
+        mail = payers.mail(session, message_id)
         known = invoices.get_rows(session, about)
         return {
             "row": row,
             "contact": contacts.get(session, row.contact_id),
             "customer": invoices.customer_row(session, row.customer_id),
             "invoices": [known[one] for one in about if one in known],
-            "unknown": row.state is MessageState.UNKNOWN,
+            "payer": mail,
+            "unknown": row.state is MessageState.UNKNOWN and mail is None,
             "unposted": row.state is MessageState.ACCEPTED and row.channel.facts.posted,
             "form_id": uuid4().hex,
         }

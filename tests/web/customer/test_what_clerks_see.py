@@ -1,5 +1,6 @@
 """What clerks see of what a customer sent by their page: files as downloads, and payers about whom they decide."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ import starter
 from dunwell.domain import questions
 from dunwell.domain.principals import Role
 from dunwell.store import payers, sent_files
+from dunwell.views.outbox import Place, message_page, messages
 from tests.web.customer.conftest import House
 from tests.web.customer.test_customer_acts import PNG
 from tests.web.principals import from_our_page, sign_in
@@ -94,8 +96,52 @@ async def test_a_clerk_decides_about_a_payer_once(house: House, decision: str, m
     elsewhere = path.replace("PET-1", "RIB-1")
     assert (await house.http.post(elsewhere, data={"decision": decision}, headers=headers)).status_code == 404
     assert (await house.http.post(path, data={"decision": decision}, headers=headers)).status_code == 303
-    again = await house.http.post(path, data={"decision": "write"}, headers=headers)
-    assert again.status_code == 422 and "somebody has decided already" in again.text
+    assert (await house.http.post(path, data={"decision": decision}, headers=headers)).status_code == 303  # twice
+    other = "leave" if decision == "write" else "write"
+    again = await house.http.post(path, data={"decision": other}, headers=clerk(house, Role.MANAGER))
+    said = "are written to" if decision == "write" else "are not written to"
+    assert again.status_code == 409 and f"has decided already that they {said}." in again.text
+    assert 'id="sent-title"' in again.text and "Nothing was changed: " in again.text  # on the page of the case
     assert len(house.mail_to_payers()) == mails
     page = await house.http.get("/console/cases/PET-1", headers=headers)
     assert "Write to them" not in page.text
+
+
+async def test_the_mail_to_a_payer_is_among_the_messages_of_the_customer(house: House) -> None:
+    await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@gil.example")
+    (mail,) = house.mail_to_payers()
+    headers, customer_id = clerk(house), house.case("RIB-1").customer_id
+    about = f"/console/messages/{mail.message_id}"
+    for path in (
+        "/console/messages",
+        f"/console/messages?customer={customer_id}&channel=email&state=accepted",
+        f"/console/customers/{customer_id}",
+        "/console/cases/RIB-1",
+    ):
+        assert (await house.page(path, **headers)).count(f'href="{about}"') == 1, path
+    for path in ("/console/messages?channel=sms", "/console/messages?state=bounced", "/console/cases/RIB-3"):
+        assert about not in await house.page(path, **headers), path
+    shown = await house.page(about, **headers)
+    assert "Marta Gil, named as the one who pays by" in shown and "marta@gil.example" in shown
+    assert mail.text.partition("\n")[0] in shown
+    assert (await house.http.get(f"{about}0", headers=headers)).status_code == 404
+
+
+async def test_the_mail_to_a_payer_is_in_the_lists_of_messages_without_a_contact(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@gil.example")
+    (mail,) = house.mail_to_payers()
+    monkeypatch.setenv("DATABASE_URL", house.database.url)
+    for about in ([], ["--invoice", "RIB-1"]):
+        told = CliRunner().invoke(starter.app, ["outbox", "--json", *about], catch_exceptions=False).output
+        (one,) = [row for row in json.loads(told) if row["message_id"] == mail.message_id]
+        assert (one["to"], one["state"], one["invoices"]) == ("marta@gil.example", "accepted", ["RIB-1"])
+        assert "contact" not in one and one["step"] == "payer-mail"
+    with house.database.reading() as session:
+        pages: list[str] = []
+        after: Place | None = None
+        while found := message_page(session, None, after, 1):
+            ((after, facts),) = found
+            pages.append(facts["message_id"])
+        assert pages == [one["message_id"] for one in messages(session)] and mail.message_id in pages
