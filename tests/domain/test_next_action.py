@@ -227,6 +227,15 @@ def test_a_case_that_waits_for_nothing(changes: list[Change]) -> None:
     assert next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW) is None
 
 
+@pytest.mark.parametrize("step", ["@answer~17", "promise-confirmed~1"])
+def test_why_an_answer_comes_next_says_more_than_its_name(step: str) -> None:
+    case = a_case()
+    case.outstanding.owed.append(step)
+    action = next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW)
+    assert action is not None and action.step == step
+    assert action.why.startswith("an answer to them: ") and action.name not in action.why.split()
+
+
 def _with_reminders(case: Case) -> None:
     reactions = case.rules.reactions.model_copy(
         update={"promise_due": "promise-due", "instalment_due": "instalment-due"}
