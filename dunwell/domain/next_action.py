@@ -77,8 +77,8 @@ def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction
     step = case.outstanding.owed[0]
     at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     by_person = StepId.parse(step).persons_answer is not None
-    what = "a person of ours wrote it" if by_person else "it follows what was said or paid"
-    return NextAction(step=step, at=at, why=f"an answer to them: {what}")
+    why = "a person of ours wrote it to them" if by_person else "an answer to what was said or paid"
+    return NextAction(step=step, at=at, why=why)
 
 
 def _reply(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
