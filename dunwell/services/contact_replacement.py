@@ -12,7 +12,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.terms import CONTACT_TASKS, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
-from dunwell.services.call_tasks import dispatch_of, words
+from dunwell.services.call_tasks import dispatch_of, number_asked_for, words
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, cases, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
@@ -53,7 +53,9 @@ def follow(session: Session, deps: Dependencies, asked: Asked, now: datetime) ->
                 continue
             then = row.updated_at if row.rehearsal else now
             replacement = ContactReplacement(session, deps, case, then, rehearsal=row.rehearsal)
-            lost = replacement.why_lost(task, asked.asked_about(invoice_id), asked.emptied)
+            # Kept with the task: the case may hear of it only later, by another event.
+            task.address_lost |= (task.contact_id, Channel(task.kind).facts.address.value) in asked.emptied
+            lost = replacement.why_lost(task, asked.asked_about(invoice_id))
             if lost is not None and not replacement.give(task, lost):
                 waiting.add(invoice_id)
     return sorted(waiting)
@@ -66,7 +68,7 @@ class ContactReplacement:
         self._session, self._deps, self._case, self._now = session, deps, case, now
         self._rehearsal = rehearsal
 
-    def settle(self, *, renewed: bool, emptied: Collection[tuple[str, str]] = ()) -> str | None:
+    def settle(self, *, renewed: bool) -> str | None:
         """Hand over, or call off, what is addressed to people who left. Returns the step that has to reach further.
 
         renewed: there are people or addresses that were not there before, so a step that reached nobody looks again.
@@ -78,27 +80,25 @@ class ContactReplacement:
             if renewed and task.task_id.endswith(UNREACHABLE):
                 self._call_off(task, "the contacts were renewed: the step looks for one of them")
                 step = task.step
-            elif (lost := self.why_lost(task, asked, emptied)) is not None and not self.give(task, lost):
+            elif (lost := self.why_lost(task, asked)) is not None and not self.give(task, lost):
                 self._call_off(task, f"{task.contact_id} {lost}, and nobody else can be called")
                 step = task.step
         return step
 
-    def why_lost(self, task: TaskRow, asked: Collection[str], emptied: Collection[tuple[str, str]]) -> str | None:
+    def why_lost(self, task: TaskRow, asked: Collection[str]) -> str | None:
         """Return why the person of the task cannot be reached for it any more; None where they can.
 
-        Whoever never had a number is called all the same: our people find it out.
+        Whoever never had a number is called all the same: our people find it out. So is who named one for this call.
         """
         if task.contact_id is None:
             return None
         if task.contact_id not in asked:
             return "is not written to any more"
+        if not task.address_lost or number_asked_for(self._session, task) is not None:
+            return None
         kind = Channel(task.kind).facts.address
         person = next((one for one in self._people if one.contact_id == task.contact_id), None)
-        if (
-            person is None
-            or getattr(person, kind.value) is not None
-            or (person.contact_id, kind.value) not in emptied
-        ):
+        if person is None or getattr(person, kind.value) is not None:
             return None
         return f"has no {kind.value} any more"
 
@@ -107,7 +107,7 @@ class ContactReplacement:
         contact = next(iter(self._successors(task)), None)
         if contact is None:
             return False
-        before, task.contact_id = task.contact_id, contact.contact_id
+        before, task.contact_id, task.address_lost = task.contact_id, contact.contact_id, False
         task.reason = task.reason.replace(str(before), contact.contact_id)
         dispatch = dispatch_of(self._session, self._deps, self._case, task.step, self._now, rehearsal=self._rehearsal)
         if dispatch is not None:

@@ -169,9 +169,7 @@ class Recording:
         handover = ContactReplacement(session, self._deps, case, now, rehearsal=request.rehearsal)
         content = request.content or {}
         renewed = request.event == "contacts_changed" and content.get("renewed", True)
-        changes = content.get("changes", ()) if request.event == "contacts_changed" else ()
-        emptied = {(one.get("contact_id"), one.get("field")) for one in changes}
-        further = handover.settle(renewed=renewed, emptied=emptied)
+        further = handover.settle(renewed=renewed)
         answer.not_arrived = answer.not_arrived or further
 
     def _hold_again(self, session: Session, case: Case, now: datetime) -> None:

@@ -624,6 +624,7 @@ class TaskRow(Base):
     agent_script   the call script in our agents' language, where that is another one
     amount         what the call script asks for, in `currency`
     outlives_case  the task stays open when the case ends
+    address_lost   the number or address at which this person was to be reached was taken away since
     result         the outcome's code alone, once the task is done
     """
 
@@ -643,6 +644,7 @@ class TaskRow(Base):
     requested: Mapped[bool] = mapped_column(default=False, server_default=false())
     note_id: Mapped[str | None]
     outlives_case: Mapped[bool] = mapped_column(default=False, server_default=false())
+    address_lost: Mapped[bool] = mapped_column(default=False, server_default=false())
     escalated_at: Mapped[datetime | None]
     state: Mapped[TaskState] = mapped_column(Word(TaskState, 12), index=True)
     outcome: Mapped[str | None] = mapped_column(Text)

@@ -5,6 +5,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.terms import Role
+from dunwell.store.tables import NoteRow, TaskRow
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.services.conftest import ServiceHarness
 
@@ -123,6 +124,61 @@ def test_b1_when_the_last_address_is_taken_away_the_call_is_called_off_and_that_
     assert (harness.tasks(), answer.not_arrived) == ([], CALL)
     harness.carry_out(CALL, "2027-02-25 09:02")
     assert [task.task_id.endswith(".unreachable") for task in harness.tasks()] == [True]
+
+
+def test_b1_a_record_that_clears_the_only_number_calls_the_call_off(harness: ServiceHarness) -> None:
+    with_call(harness, ADA, UMA.model_copy(update={"phone": None}))
+    assert record(harness, ADA.model_copy(update={"phone": None}), UMA.model_copy(update={"phone": None})) == [
+        "inv-1"
+    ]
+    answer = harness.record("contacts_changed", "2027-02-25 09:01", by="billing")
+    assert (harness.tasks(), answer.not_arrived) == ([], CALL)
+    called_off = f"the call is called off: {ADA.contact_id} has no phone any more, and nobody else can be called"
+    assert called_off in [one.reason for one in harness.entries()]
+
+
+def test_b1_a_record_that_clears_a_number_hands_the_call_over(harness: ServiceHarness) -> None:
+    with_call(harness, ADA, UMA)
+    assert record(harness, ADA.model_copy(update={"phone": None}), UMA) == []
+    assert {task.contact_id for task in harness.tasks()} == {UMA.contact_id}
+
+
+def test_b1_a_call_without_a_number_is_called_off_by_the_next_event_when_the_change_was_never_told(
+    harness: ServiceHarness,
+) -> None:
+    with_call(harness, ADA)
+    Customers(harness.deps).set_contact(ADA.contact_id, {"phone": ""}, "agent-7")
+    assert [task.contact_id for task in harness.tasks()] == [ADA.contact_id]
+    harness.record("payment_received", "2027-02-25 09:01", payment_id="p1", amount="5.00", currency="EUR")
+    assert harness.tasks() == []
+    assert any(f"{ADA.contact_id} has no phone any more" in one.reason for one in harness.entries())
+
+
+def test_b1_a_number_that_comes_back_keeps_the_call(harness: ServiceHarness) -> None:
+    with_call(harness, ADA)
+    record(harness, ADA.model_copy(update={"phone": None}))
+    record(harness, ADA, when="2027-02-25 10:00")
+    harness.record("contacts_changed", "2027-02-25 10:01", by="billing")
+    assert [task.contact_id for task in harness.tasks()] == [ADA.contact_id]
+
+
+def test_b1_the_last_contact_that_is_closed_by_hand_is_called_no_more(harness: ServiceHarness) -> None:
+    with_call(harness, ADA)
+    closed = Customers(harness.deps).close_contact(ADA.contact_id, "left", "agent-7")
+    answer = harness.record("contacts_changed", "2027-02-25 09:01", **closed.content_for("inv-1"))
+    assert (harness.tasks(), answer.not_arrived) == ([], CALL)
+
+
+def test_b1_whoever_named_a_number_for_the_call_is_called_there(harness: ServiceHarness) -> None:
+    with_call(harness, ADA)
+    (task,) = harness.tasks()
+    note = {"note_id": "n-1", "invoice_id": "inv-1", "author": "customer", "text": "+4915144444444"}
+    with harness.deps.database.writing() as session:
+        session.add(NoteRow(**note, at=at("2027-02-24 09:05")))
+        session.get_one(TaskRow, task.task_id).note_id = "n-1"
+    record(harness, ADA.model_copy(update={"phone": None}))
+    harness.record("contacts_changed", "2027-02-25 09:01", by="billing")
+    assert [one.task_id for one in harness.tasks()] == [task.task_id]
 
 
 def test_b11_nothing_leaves_while_the_customer_rests_even_if_the_case_was_not_told(harness: ServiceHarness) -> None:
