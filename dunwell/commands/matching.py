@@ -52,8 +52,8 @@ def show_unmatched(as_json: Json = False) -> None:
 
 def _proposed(one: Facts) -> str:
     said = [
-        f"{proposal['number']}: {_parts(proposal['parts'])} ({'; '.join(proposal['reasons'])})"
-        + (f"; no longer: it {proposal['stale']}" if proposal["stale"] else "")
+        f"{proposal['number']}: {_parts(proposal['parts'])}"
+        + (f"; no longer: it {proposal['stale']}" if proposal["stale"] else f" ({'; '.join(proposal['reasons'])})")
         for proposal in one["proposals"]
     ]
     return "\n".join(said) or one["why"]

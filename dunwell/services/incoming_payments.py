@@ -51,6 +51,17 @@ class Taken:
     why: str
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is said of a payment that waits, as its invoices stand now.
+
+    reasons  of each open proposal, by its number; none for one that cannot be confirmed any more
+    """
+
+    why: str
+    reasons: Mapping[int, tuple[str, ...]]
+
+
 class IncomingPayments:
     """unmatched_days: after so many days money that nobody could match is a person's task.
 
@@ -127,21 +138,27 @@ class IncomingPayments:
     def try_again(self, principal: Principal, now: datetime) -> int:
         """Match anew what could not be matched, and what was proposed for invoices that are not open any more.
 
+        What is said of the rest is renewed.
+
         Returns how many are matched now.
         """
         with self._database.reading() as session:
             proposed = store.proposed(session)
         for entry_id in proposed:
-            self._drop_stale(entry_id, now)
+            self._renew(entry_id, now)
         with self._database.reading() as session:
             opened = OpenInvoices.read(session)
             waiting = store.to_try_again(session, now - _TRIED_AGAIN_FOR)
         return sum(self._try_again(entry_id, opened, principal, now) for entry_id in waiting)
 
-    def _drop_stale(self, entry_id: str, now: datetime) -> None:
-        """Let those proposals for a payment lapse that cannot be confirmed any more."""
+    def _renew(self, entry_id: str, now: datetime) -> None:
+        """Let those proposals for a payment lapse that cannot be confirmed any more, and renew what is said of it."""
         with self._deciding(entry_id, now) as session:
             row, opened = _found(session, entry_id), store.proposals(session, entry_id, ProposalState.OPEN)
+            said = as_it_stands(session, row)
+            row.why = said.why
+            for proposal in opened:
+                proposal.reasons = list(said.reasons[proposal.number] or proposal.reasons)
             stale = [one for one in opened if why_stale_now(session, row, one) is not None]
             for proposal in stale:
                 proposal.state = ProposalState.LAPSED
@@ -158,7 +175,10 @@ class IncomingPayments:
 
         def decide(session: Session, matched: Match) -> bool:
             row = _found(session, entry_id)
-            if row.state is not EntryState.UNMATCHED or matched.rule is Rule.NOTHING:
+            if row.state is not EntryState.UNMATCHED:
+                return False
+            if matched.rule is Rule.NOTHING:
+                row.why = matched.why
                 return False
             _decide(session, row, matched, principal, now)
             return row.state is not EntryState.UNMATCHED
@@ -359,6 +379,24 @@ def why_stale_now(session: Session, row: IncomingPaymentRow, proposal: ProposalR
     return why_stale(store.incoming_of(row), proposed, owed)
 
 
+def as_it_stands(session: Session, row: IncomingPaymentRow) -> Standing:
+    """Return what is said of a payment as its invoices stand now. What a person decided about it stays as it was."""
+    opened = store.proposals(session, row.entry_id, ProposalState.OPEN)
+    if not opened:
+        return Standing(row.why, {})
+    proposed = {one.number: store.parts_of(session, one) for one in opened}
+    customers = {part.customer_id for parts in proposed.values() for part in parts}
+    matched = _match(session, store.incoming_of(row), OpenInvoices.read(session, customers))
+    now = {_in_order(one.parts): one.reasons for one in _proposals_of(matched)}
+    reasons = {
+        one.number: () if why_stale_now(session, row, one) else now.get(proposed[one.number], tuple(one.reasons))
+        for one in opened
+    }
+    if row.decided_by is not None or all(reasons[one.number] == tuple(one.reasons) for one in opened):
+        return Standing(row.why, reasons)
+    return Standing(f"{matched.why}: a person decides" if matched.booked is not None else matched.why, reasons)
+
+
 def _match(session: Session, incoming: Incoming, opened: OpenInvoices) -> Match:
     """Match a payment, and say where a case will not count what is booked on it before a person confirms that."""
     matched = match(incoming, clues_of(session, incoming, opened))
@@ -381,7 +419,8 @@ def _decide(session: Session, row: IncomingPaymentRow, matched: Match, principal
         _book(session, row, matched.booked.parts, principal, now, matched.why)
         _audit(session, principal, row, "payment_matched", now, about | {"parts": _plain(matched.booked.parts)})
         return
-    before = {store.parts_of(session, one) for one in store.proposals(session, row.entry_id)}
+    known = store.proposals(session, row.entry_id)
+    before = {store.parts_of(session, one) for one in known if one.state is not ProposalState.LAPSED}
     fresh = [one for one in matched.proposals if _in_order(one.parts) not in before]
     store.set_state(session, row, EntryState.PROPOSED if fresh else EntryState.UNMATCHED, matched.why)
     if fresh:
@@ -439,10 +478,10 @@ def _take_up(session: Session, row: IncomingPaymentRow, principal: Principal, no
 
 def _ask(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
     """Ask a person, once until it is decided; of what is proposed beside its first invoice."""
-    proposed = store.invoices_proposed(session, row.entry_id)
+    proposed, why = store.invoices_proposed(session, row.entry_id), as_it_stands(session, row).why
     reason = (
         f"{_shown(row)} came in on {row.received_at:%Y-%m-%d} and wait for a decision since {row.since:%Y-%m-%d}: "
-        f"{row.why}. See `starter.py unmatched`, then starter.py match {row.entry_id}"
+        f"{why}. See `starter.py unmatched`, then starter.py match {row.entry_id}"
     )
     task = TaskRow(
         task_id=_task_id(session, row),

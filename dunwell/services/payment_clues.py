@@ -1,6 +1,6 @@
 """Collects what an incoming payment says about invoices: references, numbers, known accounts, names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -38,10 +38,11 @@ class OpenInvoices:
     names: Mapping[frozenset[str], Sequence[str]]
 
     @classmethod
-    def read(cls, session: Session) -> "OpenInvoices":
+    def read(cls, session: Session, customer_ids: Collection[str] | None = None) -> "OpenInvoices":
+        """Those of these customers, or of all."""
         numbers: dict[NumberKey, list[str]] = {}
         names: dict[frozenset[str], list[str]] = {}
-        for one in store.open_invoices(session):
+        for one in store.open_invoices(session, customer_ids):
             numbers.setdefault(number_key(one.number), []).append(one.invoice_id)
             if words := name_key(one.customer_name):
                 names.setdefault(words, []).append(one.invoice_id)

@@ -18,7 +18,7 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.retelling import SURE, Booking, Judged, Likeness, compare
 from dunwell.intake.refusals import Refusal
 from dunwell.intake.statement_parts import StatementFile
-from dunwell.services.incoming_payments import IncomingPayments, Taken, customers_of, itemise
+from dunwell.services.incoming_payments import IncomingPayments, Taken, as_it_stands, customers_of, itemise
 from dunwell.store import accounts, audit, bank_entries, incoming_payments
 from dunwell.store.database import Database
 from dunwell.store.tables import StatementRow
@@ -189,12 +189,13 @@ class Statements:
             came = {line.entry_id: line for line in kept if line.entry_id}
             told = incoming_payments.known(session, list(came))
             parts = {entry_id: tuple(_booked(session, line.entry)) for entry_id, line in came.items()}
+            whys = {entry_id: as_it_stands(session, row).why for entry_id, row in told.items()}
         lines = []
         for line in preview.lines:
             row, came_row = entries.get(line.entry.identity), told.get(line.entry_id or "")
             facts: dict[str, object] = {} if row is None else {"verdict": _VERDICTS.get(row.state, line.verdict)}
             if came_row is not None:
-                facts |= {"why": came_row.why, "parts": parts[came_row.entry_id] or line.parts}
+                facts |= {"why": whys[came_row.entry_id], "parts": parts[came_row.entry_id] or line.parts}
             lines.append(line.model_copy(update=facts))
         return preview.model_copy(update={"lines": tuple(lines)})
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState, no_payment
-from dunwell.services.incoming_payments import why_stale_now
+from dunwell.services.incoming_payments import as_it_stands, why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import billing_events, cases, incoming_payments, invoices, users
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
@@ -54,7 +54,7 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
 
 def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
     """Return the payment with its proposals and bookings."""
-    incoming = incoming_payments.incoming_of(row)
+    incoming, said = incoming_payments.incoming_of(row), as_it_stands(session, row)
     return {
         "entry_id": row.entry_id,
         "source": row.source.value,
@@ -69,11 +69,11 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "text": " ".join(row.texts),
         "taken_back": False,
         "state": row.state,
-        "why": users.with_names(session, row.why),
+        "why": users.with_names(session, said.why),
         "proposals": [
             {
                 "number": one.number,
-                "reasons": list(one.reasons),
+                "reasons": list(said.reasons[one.number]),
                 "stale": why_stale_now(session, row, one),
                 "parts": [
                     _part(session, part.invoice_id, part.amount) for part in incoming_payments.parts_of(session, one)

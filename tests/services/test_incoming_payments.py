@@ -24,7 +24,7 @@ from dunwell.services.incoming_payments import IncomingPayments, Taken
 from dunwell.services.step_judge import StepJudge
 from dunwell.store import accounts, bank_entries, cases, incoming_payments
 from dunwell.store.database import Database
-from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow, UserRow
+from dunwell.store.tables import AuditRow, IncomingPaymentRow, PayerAccountRow, StatementRow, UserRow
 from dunwell.views.task_queue import queued_tasks
 from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.views.work_list import open_work
@@ -275,6 +275,42 @@ def test_a_proposal_whose_invoice_was_paid_meanwhile_is_not_confirmed(
     assert one["proposals"][0]["stale"] == "would put 200.00 on A, of which 0.00 are owed by now"
     desk.try_again(SYSTEM, CAME)
     assert state_of(file_database, taken.entry_id) is EntryState.UNMATCHED
+
+
+def test_why_a_payment_waits_is_said_as_its_invoices_stand_now(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    take(desk, came("50.00", reference_for(["A"]), "2"))
+    with file_database.reading() as session:
+        (one,) = unmatched(session, CAME)
+    assert "200.00 EUR came, and 250.00 EUR are open of invoice INV-A" in one["why"]
+    assert "200.00 EUR came, and 250.00 EUR are open of invoice INV-A" in one["proposals"][0]["reasons"]
+    take(desk, came("250.00", reference_for(["A"]), "3"))
+    with file_database.reading() as session:
+        (one,) = unmatched(session, CAME)
+    assert one["why"].startswith("it names invoice INV-A, which is paid: 50.00 EUR came on 2027-03-03")
+    assert one["proposals"][0]["reasons"] == [] and one["proposals"][0]["stale"]
+    assert desk.ask_people(at("2027-03-20 09:00")) == 1
+    with file_database.reading() as session:
+        (task,) = open_work(session, kind="decision")
+    assert "it names invoice INV-A, which is paid" in task["reason"]
+    desk.try_again(SYSTEM, CAME)
+    with file_database.reading() as session:
+        row = session.get_one(IncomingPaymentRow, taken.entry_id)
+    assert (row.state, row.why) == (EntryState.UNMATCHED, one["why"])
+
+
+def test_what_is_open_again_is_proposed_again(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    paid = take(desk, came("300.00", reference_for(["A"]), "2"))
+    desk.try_again(SYSTEM, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.UNMATCHED
+    desk.undo(paid.entry_id, ADA, CAME)
+    desk.try_again(SYSTEM, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.PROPOSED
+    desk.confirm(taken.entry_id, 2, ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("200.00")}
 
 
 def test_a_cent_too_much_is_confirmed_as_credit(desk: IncomingPayments, file_database: Database) -> None:
