@@ -1,5 +1,6 @@
-"""Checks the events that people type, before they are sent to a case."""
+"""Reads and checks the events that people type, before they are sent to a case."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -8,23 +9,41 @@ from dunwell.domain.cleaning import printable
 from dunwell.domain.events import parse_event
 from dunwell.domain.money import looks_like_thousands
 from dunwell.domain.refusal import Refused
+from dunwell.intake.typed_amounts import typed_amount
 
-_AMOUNTS = ("amount", "new_amount")
+_AMOUNTS = frozenset({"amount", "new_amount"})
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+"""As programs write an amount, which call commands, too."""
 
 
-def check_typed(name: str, content: Mapping[str, Any], digits: int) -> None:
-    """Raise Refused for an event that every case would refuse, and for an amount with an ambiguous separator.
+def with_amounts(content: Mapping[str, Any], digits: int) -> dict[str, Any]:
+    """Return the fields of an event with the amounts as they are written in one: "1.200,00" is "1200.00".
+
+    digits: the minor units of the invoice's currency. Raises Refused for what is no amount, and for one of two
+    meanings.
+    """
+    return {name: _read(name, value, digits) for name, value in content.items()}
+
+
+def _read(name: str, value: Any, digits: int) -> Any:
+    if isinstance(value, Mapping):
+        return with_amounts(value, digits)
+    if isinstance(value, list):
+        return [_read(name, one, digits) for one in value]
+    if name not in _AMOUNTS or not isinstance(value, str):
+        return value
+    if _PLAIN.fullmatch(value) and not looks_like_thousands(Decimal(value), digits):
+        return value
+    return str(typed_amount(name, value, digits))
+
+
+def check_typed(name: str, content: Mapping[str, Any]) -> None:
+    """Raise Refused for an event that every case would refuse.
 
     This refusal shows the value to the person who typed it. A refusal by the case is stored, so it holds no value.
-    digits: the minor units of the invoice's currency.
     """
     try:
         parse_event(name, [dict(content)])
     except Refused as refused:
         value = content.get(refused.field)
         raise Refused(refused.field, f"{printable(value)!r} {refused.reason}" if value else refused.reason) from None
-    for field in _AMOUNTS:
-        text = str(content.get(field, ""))
-        if text and looks_like_thousands(Decimal(text), digits):
-            more, less = f"{Decimal(text).scaleb(3):.{digits}f}", f"{Decimal(text):.{digits}f}"
-            raise Refused(field, f"{text!r} may be {more} or {less}: write one of these")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.client.cases import Cases
-from dunwell.client.typed_events import check_typed
+from dunwell.client.typed_events import check_typed, with_amounts
 from dunwell.commands.common import (
     from_database,
     with_cases,
@@ -30,10 +30,10 @@ def tell_case(
     settings: Settings | None = None,
 ) -> None:
     """Send an event to the case and print in one line what came of it."""
-    content = without_none(facts)
     settings = settings or load_settings()
     digits, principal = from_database(settings, lambda session: (_digits(session, invoice_id), principal_in(session)))
-    check_typed(name, content, digits)
+    content = with_amounts(without_none(facts), digits)
+    check_typed(name, content)
 
     async def ask(case_client: Cases) -> str:
         answer = await case_client.tell(

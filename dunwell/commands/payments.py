@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.client import credits
 from dunwell.client.bulk_payments import PaymentOutcome, PaymentResult, foreseen, record_all
+from dunwell.client.typed_events import with_amounts
 from dunwell.commands.common import (
     REFUSED,
     By,
@@ -150,7 +151,8 @@ def return_credit(
     """Note that credit was paid back to the customer. Your bank sends the money, this program does not."""
     with opened_database(load_settings()) as database:
         with database.reading() as session:
-            facts = credits.to_return(session, invoice, amount, by, request_id)
+            digits = find_invoice(session, invoice).digits
+            facts = with_amounts(credits.to_return(session, invoice, amount, by, request_id), digits)
         left = credits.give_back(database, invoice, facts, current_principal(database))
     say(
         f"{invoice}: {facts['amount']} {facts['currency']} returned; {left.credit} {left.currency} of credit are left"

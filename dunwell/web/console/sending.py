@@ -83,7 +83,7 @@ async def send(
             content[form.by] = principal.label
         if form.name == "payment_received":
             content["currency"] = known.currency
-        check_typed(form.name, content, known.digits)
+        check_typed(form.name, content)
         return await _told(service, principal, invoice_id, form, content, note_of(typed), filled.form_id)
     except Refused as refused:
         if refused.field == "invoice":
