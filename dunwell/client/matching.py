@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
@@ -46,21 +47,33 @@ class Matching:
         await self.tell_cases(principal, [one.entry_id for one in taken if one.new], wait=False)
         return taken
 
-    async def confirm(self, entry_id: str, number: int, principal: Principal) -> None:
-        """Book a payment as a proposal says. Raises Refused, NotAllowed."""
-        await asyncio.to_thread(self._payments.confirm, entry_id, number, principal, _now())
+    async def confirm(self, entry_id: str, number: int, principal: Principal, *, other_money: bool = False) -> None:
+        """Book a payment as a proposal says. Raises Refused, NotAllowed.
+
+        other_money: they say that it is not the money, booked already, that it may be
+        """
+        confirm = partial(self._payments.confirm, other_money=other_money)
+        await asyncio.to_thread(confirm, entry_id, number, principal, _now())
         await self.tell_cases(principal, [entry_id])
 
     async def reject(self, entry_id: str, number: int, principal: Principal) -> None:
         """Reject a proposal. Raises Refused, NotAllowed."""
         await asyncio.to_thread(self._payments.reject, entry_id, number, principal, _now())
 
-    async def assign(self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal) -> None:
+    async def assign(
+        self,
+        entry_id: str,
+        shares: Sequence[tuple[str, Decimal | None]],
+        principal: Principal,
+        *,
+        other_money: bool = False,
+    ) -> None:
         """Book a payment on these invoices; one without an amount gets the rest. Raises Refused, NotAllowed."""
         if is_reported(entry_id):
             await asyncio.to_thread(self._reported.assign, entry_id, shares, principal, _now())
             return
-        await asyncio.to_thread(self._payments.assign, entry_id, shares, principal, _now())
+        assign = partial(self._payments.assign, other_money=other_money)
+        await asyncio.to_thread(assign, entry_id, shares, principal, _now())
         await self.tell_cases(principal, [entry_id])
 
     async def undo(self, entry_id: str, principal: Principal) -> None:

@@ -56,7 +56,8 @@ def _proposed(one: Facts) -> str:
         + (f"; no longer: it {proposal['stale']}" if proposal["stale"] else f" ({'; '.join(proposal['reasons'])})")
         for proposal in one["proposals"]
     ]
-    return "\n".join(said) or one["why"]
+    said = said or [one["why"]]
+    return "\n".join([*said, f"beware: {one['same_as']}"] if one["same_as"] else said)
 
 
 def _parts(parts: list[Facts]) -> str:
@@ -76,11 +77,16 @@ def match(
     undo: Annotated[
         bool, typer.Option("--undo", help="Take it back from its invoices, or take up again what was set aside.")
     ] = False,
+    other_money: Annotated[
+        bool, typer.Option("--other-money", help="It is not the money, booked already, that it may be.")
+    ] = False,
     aside: Annotated[
         str | None, typer.Option("--aside", metavar="REASON", help="It is for no invoice, such as bank-interest.")
     ] = None,
 ) -> None:
     """Say what a payment that came in is for: invoices, or a proposal. Exactly one of them at a time."""
+    if other_money and not (invoices or proposal is not None):
+        raise typer.BadParameter("--other-money only goes with INVOICE[=AMOUNT]... or --proposal")
     chosen = [bool(invoices), proposal is not None, reject is not None, undo, aside is not None]
     if sum(chosen) != 1:
         raise typer.BadParameter("say one thing: INVOICE[=AMOUNT]..., --proposal, --reject, --undo or --aside")
@@ -88,7 +94,7 @@ def match(
 
     async def decide(matching: Matching, principal: Principal) -> None:
         if proposal is not None:
-            await matching.confirm(entry, proposal, principal)
+            await matching.confirm(entry, proposal, principal, other_money=other_money)
         elif reject is not None:
             await matching.reject(entry, reject, principal)
         elif undo:
@@ -96,7 +102,7 @@ def match(
         elif aside is not None:
             await matching.set_aside(entry, aside, principal)
         else:
-            await matching.assign(entry, shares, principal)
+            await matching.assign(entry, shares, principal, other_money=other_money)
 
     settings, now = load_settings(), datetime.now(UTC)
     with opened_database(settings) as database:

@@ -158,7 +158,9 @@ def match(payment: IncomingPayment, clues: Clues) -> Match:
     found = _match(payment, clues)
     if notes := _notes(payment, () if found.booked is not None else clues.settled):
         found = _noted(found, notes)
-    return found if payment.may_repeat is None else _in_doubt(found, payment.may_repeat)
+    if payment.may_repeat is None:
+        return found
+    return in_doubt(found, f"it may be the same money as {payment.may_repeat}, which a file of another format told")
 
 
 def _match(payment: IncomingPayment, clues: Clues) -> Match:
@@ -190,9 +192,8 @@ def _noted(found: Match, notes: tuple[str, ...]) -> Match:
     )
 
 
-def _in_doubt(found: Match, other: str) -> Match:
-    """Return a match of what may be the same money as another payment: a person decides."""
-    doubt = f"it may be the same money as {other}, which a file of another format told"
+def in_doubt(found: Match, doubt: str) -> Match:
+    """Return a match of what may be the same money as another payment, as `doubt` says: a person decides."""
     proposals = (found.booked,) if found.booked is not None else found.proposals
     why = f"compare both, and set this one aside if it is; {found.why}"
     asked = Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=why)

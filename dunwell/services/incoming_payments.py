@@ -19,7 +19,7 @@ from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.events import check_reason
 from dunwell.domain.incoming import Incoming, ProposalState, no_payment, said_of_set_aside, said_of_taking_up
 from dunwell.domain.keys import TaskId
-from dunwell.domain.matching import Match, Part, Proposal, Rule, match, why_stale
+from dunwell.domain.matching import Match, Part, Proposal, Rule, in_doubt, match, why_stale
 from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.domain.principals import SYSTEM, Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
@@ -204,15 +204,20 @@ class IncomingPayments:
 
     # What people decide ------------------------------------------------------------------------------------
 
-    def confirm(self, entry_id: str, number: int, principal: Principal, now: datetime) -> None:
-        """Book the payment as the proposal says. Raises Refused when it is not open, or less is open by now."""
+    def confirm(
+        self, entry_id: str, number: int, principal: Principal, now: datetime, *, other_money: bool = False
+    ) -> None:
+        """Book the payment as the proposal says. Raises Refused when it is not open, or less is open by now.
+
+        other_money: they say that it is not the money that `same_as_booked` names; else that is refused, too.
+        """
         principal.check(Right.PAYMENTS_WRITE)
         with self._deciding(entry_id, now) as session:
             row = _found(session, entry_id)
             if _is_confirmed(session, row, number):
                 return  # the same form sent twice
             proposal = _open_proposal(session, entry_id, number)
-            _check_not_lost(session, row)
+            _check_not_booked(session, row, other_money=other_money)
             parts = store.parts_of(session, proposal)
             stale = why_stale_now(session, row, proposal)
             if stale is not None:
@@ -235,19 +240,25 @@ class IncomingPayments:
             _audit(session, principal, row, "proposal_rejected", now, {"proposal": number})
 
     def assign(
-        self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal, now: datetime
+        self,
+        entry_id: str,
+        shares: Sequence[tuple[str, Decimal | None]],
+        principal: Principal,
+        now: datetime,
+        *,
+        other_money: bool = False,
     ) -> None:
         """Book the payment on these invoices as a person splits it; without an amount an invoice gets the rest.
 
         Raises Refused when the payment is booked or set aside already, an invoice is unknown, a rehearsal or of
-        another currency, or the amounts are not exactly what came.
+        another currency, or the amounts are not exactly what came. other_money: as for `confirm`.
         """
         principal.check(Right.PAYMENTS_WRITE)
         with self._database.reading() as session:
             parts = _split_by_hand(session, _waiting(session, entry_id), shares)
         with self._deciding(entry_id, now, {part.customer_id for part in parts}) as session:
             row = _waiting(session, entry_id)
-            _check_not_lost(session, row)
+            _check_not_booked(session, row, other_money=other_money)
             _book(session, row, parts, principal, now, f"matched by {principal.author}")
             _learn(session, row, parts, principal, now)
             _audit(session, principal, row, "payment_matched", now, {"parts": _plain(parts)})
@@ -400,6 +411,9 @@ def as_it_stands(session: Session, row: IncomingPaymentRow) -> Standing:
 def _match(session: Session, incoming: Incoming, opened: OpenInvoices) -> Match:
     """Match a payment, and say where a case will not count what is booked on it before a person confirms that."""
     matched = match(incoming, clues_of(session, incoming, opened))
+    doubt = _as_told_otherwise(session, incoming) if opened.has_lost else None
+    if doubt is not None:
+        matched = in_doubt(matched, doubt)
     parts = matched.booked.parts if matched.booked is not None else ()
     kept = [cases.get(session, part.invoice_id) for part in parts]
     asked = [one.invoice_id for one in kept if one is not None and one.money.is_before_import(incoming.received_at)]
@@ -557,6 +571,36 @@ def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
         said = f"{entry_id} is {row.state.value.replace('_', ' ')} ({users.with_names(session, row.why)})"
         raise Refused("entry", f"{said}; `starter.py match {entry_id} --undo` takes it back")
     return row
+
+
+def same_as_booked(session: Session, row: IncomingPaymentRow) -> str | None:
+    """Return why a payment that waits may be money that is booked already; None where nothing says so."""
+    if row.state not in store.WAITING:
+        return None
+    other = store.get(session, row.may_repeat) if row.may_repeat else None
+    if other is not None and other.state is EntryState.BOOKED:
+        where = ", ".join(dict.fromkeys(one.invoice_id for one in store.standing(session, other.entry_id)))
+        return f"it may be the same money as {other.entry_id}, which is booked on {where}"
+    return _as_told_otherwise(session, store.incoming_of(row))
+
+
+def _as_told_otherwise(session: Session, incoming: Incoming) -> str | None:
+    found = lost_bookings.told_otherwise(session, incoming)
+    if not found:
+        return None
+    where = ", ".join(dict.fromkeys(one.invoice_id for one in found))
+    sum_ = f"the same sum of {found[0].received_at:%Y-%m-%d} is booked on {where}"
+    return f"{sum_} under another reference of the bank, and no payment that was told since the restore explains it"
+
+
+def _check_not_booked(session: Session, row: IncomingPaymentRow, *, other_money: bool) -> None:
+    """Raises Refused when the payment is booked already, or may be and nobody says that it is other money."""
+    _check_not_lost(session, row)
+    doubt = None if other_money else same_as_booked(session, row)
+    if doubt is not None:
+        raise Refused(
+            "other_money", f"{doubt}: set it aside if it is that money, or say that it is other money (--other-money)"
+        )
 
 
 def _check_not_lost(session: Session, row: IncomingPaymentRow) -> None:

@@ -5,24 +5,28 @@ had decided about it: it would wait for a person, and could be booked on a secon
 again by the ledger: those that stand, and those that were undone, whose payment ids are used up.
 
 The file that tells it first gives a payment its id. Where that was one without the bank's reference before the
-restore, and is one with it now, the payment is found under the id that it had.
+restore, and is one with it now, the payment is found under the id that it had. The other way round nothing tells the
+id: then a payment of the ledger with the same sum and time is in doubt, and a person decides.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import identity_without_reference
-from dunwell.domain.incoming import Source
+from dunwell.domain.incoming import Incoming, Source
 from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.store import bank_entries, incoming_payments, invoices, payments
 from dunwell.store.tables import BankEntryRow, BookingRow, IncomingPaymentRow, PaymentRow
 
 _BY = "restored"
 _ATTEMPTS = range(1, 10)
+_NEAR = timedelta(days=4)
+"""How far apart two files may date one payment: by the day of the booking, and by that of the value."""
 
 
 def find(session: Session, row: IncomingPaymentRow) -> list[PaymentRow]:
@@ -40,6 +44,22 @@ def find_all(session: Session) -> list[str]:
     if not incoming_payments.has_unexplained(session, Source.BANK):
         return []
     return [row.entry_id for row in incoming_payments.waiting(session) if find(session, row)]
+
+
+def told_otherwise(session: Session, incoming: Incoming) -> list[PaymentRow]:
+    """Return a payment of the ledger, with its parts, that no booking explains and that may be this one.
+
+    It has the same sum and was received about then; its id is of another reference. None where there is no such one.
+    """
+    told = incoming_payments.unexplained(
+        session, incoming.source, incoming.received_at - _NEAR, incoming.received_at + _NEAR
+    )
+    parts = defaultdict[str, list[PaymentRow]](list)
+    for one in told:
+        if one.currency == incoming.currency and not _was_undone(session, one.invoice_id, one.payment_id):
+            parts[one.payment_id].append(one)
+    same = (found for found in parts.values() if sum(one.amount for one in found) == incoming.amount)
+    return next(same, [])
 
 
 def _keys(bookings: Iterable[BookingRow]) -> set[tuple[str, str]]:

@@ -32,10 +32,14 @@ _BY_BANK = "told by the bank"
 
 @dataclass(frozen=True)
 class OpenInvoices:
-    """The open invoices by what a payer may write of them. Read once for many payments."""
+    """The open invoices by what a payer may write of them. Read once for many payments.
+
+    has_lost  whether the ledger may have a payment of the bank that no booking explains
+    """
 
     numbers: KnownNumbers
     names: Mapping[frozenset[str], Sequence[str]]
+    has_lost: bool = True
 
     @classmethod
     def read(cls, session: Session, customer_ids: Collection[str] | None = None) -> "OpenInvoices":
@@ -46,7 +50,8 @@ class OpenInvoices:
             numbers.setdefault(number_key(one.number), []).append(one.invoice_id)
             if words := name_key(one.customer_name):
                 names.setdefault(words, []).append(one.invoice_id)
-        return cls(KnownNumbers.of(numbers), names)
+        has_lost = customer_ids is not None or store.has_unexplained(session, Source.BANK)
+        return cls(KnownNumbers.of(numbers), names, has_lost)
 
 
 def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clues:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from babel.numbers import get_currency_precision
-from sqlalchemy import and_, bindparam, exists, func, or_, select
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
@@ -248,11 +248,20 @@ def booked_as(session: Session, payment_ids: Collection[str]) -> Sequence[Bookin
 
 def has_unexplained(session: Session, source: Source) -> bool:
     """Return whether an invoice has a payment under an id of this source that no booking explains."""
+    return session.scalars(_unexplained(source).limit(1)).first() is not None
+
+
+def unexplained(session: Session, source: Source, first: datetime, last: datetime) -> Sequence[PaymentRow]:
+    """Return such payments that were received in this time, in the order of their ids."""
+    query = _unexplained(source).where(PaymentRow.received_at.between(first, last))
+    return session.scalars(query.order_by(PaymentRow.payment_id, PaymentRow.invoice_id)).all()
+
+
+def _unexplained(source: Source) -> Select[PaymentRow]:
     explained = exists().where(
         BookingRow.invoice_id == PaymentRow.invoice_id, BookingRow.payment_id == PaymentRow.payment_id
     )
-    query = select(PaymentRow.payment_id).where(PaymentRow.payment_id.startswith(f"{source.value}-"), ~explained)
-    return session.scalars(query.limit(1)).first() is not None
+    return select(PaymentRow).where(PaymentRow.payment_id.startswith(f"{source.value}-"), ~explained)
 
 
 def standing(session: Session, entry_id: str) -> Sequence[BookingRow]:

@@ -1203,6 +1203,7 @@ class SubmissionRow(Base):
 
 Index("invoices_number", InvoiceRow.number)
 Index("payments_by_id", PaymentRow.payment_id)
+Index("payments_at", PaymentRow.received_at)
 Index("notifications_due", NotificationRow.state, NotificationRow.next_at)
 Index("notifications_of", NotificationRow.subscription_id, NotificationRow.state, NotificationRow.delivery_id)
 Index("messages_in_order", MessageRow.claimed_at, MessageRow.message_id)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState, no_payment
-from dunwell.services.incoming_payments import as_it_stands, why_stale_now
+from dunwell.services.incoming_payments import as_it_stands, same_as_booked, why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import billing_events, cases, incoming_payments, invoices, users
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
@@ -70,6 +70,7 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "taken_back": False,
         "state": row.state,
         "why": users.with_names(session, said.why),
+        "same_as": same_as_booked(session, row),
         "proposals": [
             {
                 "number": one.number,
@@ -112,6 +113,7 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
         "taken_back": bool(facts) and not any(isinstance(one, Paid) for one in facts),
         "state": _STATES[row.state],
         "why": users.with_names(session, _why(row)),
+        "same_as": None,
         "proposals": [],
         "bookings": [_booking_of_reported(session, row, said)] if said and _is_for_an_invoice(row) else [],
     }

@@ -611,6 +611,74 @@ def test_a_person_is_asked_when_a_part_alone_is_on_an_invoice_after_a_restore(
     assert "100 EUR of it are on an invoice alone" in task.reason
 
 
+def booked_under_another_reference(database: Database, *invoices: tuple[str, str], reason: str = "") -> None:
+    """A file with the bank's references told it before the restore; the cases write their payments again."""
+    for invoice_id, amount in invoices:
+        paid_again(a_harness(database, invoice_id, customer=BETA), "bank-with-reference", amount, reason)
+
+
+@pytest.mark.parametrize("invoices", [(("C", "200.00"),), (("C", "150.00"), ("D", "50.00"))])
+def test_money_that_may_be_booked_under_another_reference_is_booked_only_as_other_money(
+    file_database: Database, desk: IncomingPayments, invoices: tuple[tuple[str, str], ...]
+) -> None:
+    booked_under_another_reference(file_database, *invoices)
+    taken = take(desk, came("200.00", "INV-A", received_at=at("2027-03-05 12:00")))
+    assert taken.state is EntryState.PROPOSED and "is booked on C" in taken.why
+    with file_database.reading() as session:
+        (one,) = unmatched(session, CAME)
+    assert one["same_as"] is not None and "under another reference of the bank" in one["same_as"]
+    with pytest.raises(Refused, match="set it aside if it is that money, or say that it is other money") as refused:
+        desk.confirm(taken.entry_id, 1, ADA, CAME)
+    assert refused.value.field == "other_money"
+    with pytest.raises(Refused, match="the same sum of 2027-03-04 is booked on C"):
+        desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {}
+    desk.confirm(taken.entry_id, 1, ADA, CAME, other_money=True)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("200.00")}
+
+
+def test_money_that_may_be_booked_under_another_reference_is_never_booked_by_itself(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    booked_under_another_reference(file_database, ("C", "300.00"))
+    taken = take(desk, came("300.00", reference_for(["A"])))
+    assert taken.state is EntryState.PROPOSED
+    desk.assign(taken.entry_id, [("A", None)], ADA, CAME, other_money=True)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("300.00")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": Decimal("299.99")}, ""),
+        ({"received_at": at("2027-03-20 12:00")}, ""),
+        ({}, "wrongly-matched"),
+    ],
+    ids=["another sum", "another day", "taken back from its invoice"],
+)
+def test_other_money_is_not_taken_for_what_is_booked(
+    file_database: Database, desk: IncomingPayments, changes: dict[str, Any], reason: str
+) -> None:
+    booked_under_another_reference(file_database, ("C", "300.00"), reason=reason)
+    taken = take(desk, came("300.00", "thanks").model_copy(update=changes))
+    with file_database.reading() as session:
+        (one,) = unmatched(session, CAME)
+    assert one["same_as"] is None
+    desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
+
+
+def test_what_repeats_a_booked_entry_is_booked_only_as_other_money(
+    file_database: Database, desk: IncomingPayments
+) -> None:
+    first = take(desk, came("300.00", reference_for(["B"])))
+    again = take(desk, came("300.00", "INV-A", "2", may_repeat=first.entry_id))
+    with pytest.raises(Refused, match=f"it may be the same money as {first.entry_id}, which is booked on B"):
+        desk.confirm(again.entry_id, 1, ADA, CAME)
+    desk.undo(first.entry_id, ADA, CAME)
+    desk.confirm(again.entry_id, 1, ADA, CAME)
+    assert booked(file_database, again.entry_id) == {"A": Decimal("300.00")}
+
+
 def test_what_was_undone_before_a_restore_waits_again(file_database: Database, desk: IncomingPayments) -> None:
     """The older copy has it as booked, and its case took it back: it would count nowhere, and nobody would know."""
     case = a_harness(file_database, "C", customer=BETA)

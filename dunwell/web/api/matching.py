@@ -37,19 +37,25 @@ async def show(request: Request, entry_id: str) -> JSONResponse:
 
 
 @router.post("/{entry_id}/match", summary="Book it on invoices", dependencies=_WRITES)
-async def assign(request: Request, entry_id: str) -> JSONResponse:
-    """`invoices` is a list of `{"invoice_id": ..., "amount": ...}`; one without an amount gets what is left."""
+async def assign(request: Request, entry_id: str, other_money: bool = False) -> JSONResponse:
+    """`invoices` is a list of `{"invoice_id": ..., "amount": ...}`; one without an amount gets what is left.
+
+    With `other_money` it is booked though it may be money that is booked already, as its `same_as` says.
+    """
     facts = await body_of(request)
     shares = _shares(facts.get("invoices"))
     matching = service_of(request).matching
-    return await _done(request, entry_id, matching.assign(entry_id, shares, principal_in(request)))
+    return await _done(
+        request, entry_id, matching.assign(entry_id, shares, principal_in(request), other_money=other_money)
+    )
 
 
 @router.post("/{entry_id}/proposals/{number}/confirm", summary="Confirm a proposal", dependencies=_WRITES)
-async def confirm(request: Request, entry_id: str, number: str) -> JSONResponse:
-    """Book it as proposed. Safe to repeat. 422 when less is open by now."""
-    matching = service_of(request).matching
-    return await _done(request, entry_id, matching.confirm(entry_id, _number(number), principal_in(request)))
+async def confirm(request: Request, entry_id: str, number: str, other_money: bool = False) -> JSONResponse:
+    """Book it as proposed. Safe to repeat. 422 when less is open by now. `other_money` as for `match`."""
+    matching, principal = service_of(request).matching, principal_in(request)
+    work = matching.confirm(entry_id, _number(number), principal, other_money=other_money)
+    return await _done(request, entry_id, work)
 
 
 @router.post("/{entry_id}/proposals/{number}/reject", summary="Reject a proposal", dependencies=_WRITES)

@@ -83,6 +83,7 @@ def _incoming_payment() -> Schema:
             **dict.fromkeys(("received_at", "since"), _TIME),
             "age_days": {"type": "integer"},
             "overdue": _FLAG,
+            "same_as": _maybe(_TEXT | {"description": "Why it may be money that is booked already."}),
             "taken_back": {**_FLAG, "description": "Only what went back of it was reported, never that it came in."},
             **dict.fromkeys(("payer_name", "payer_iban"), _maybe(_TEXT)),
             "proposals": _list(_object(proposal)),

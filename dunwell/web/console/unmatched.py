@@ -58,8 +58,9 @@ async def decide(request: Request, entry_id: str, number: int, decision: str, pr
     typed = await read_form(request)
 
     def act(matching: Matching) -> Awaitable[None]:
-        said = matching.confirm if decision == "confirm" else matching.reject
-        return said(entry_id, number, principal)
+        if decision == "reject":
+            return matching.reject(entry_id, number, principal)
+        return matching.confirm(entry_id, number, principal, other_money=_is_other_money(typed))
 
     return await _decided(request, principal, decision, entry_id, typed, act)
 
@@ -68,9 +69,11 @@ async def decide(request: Request, entry_id: str, number: int, decision: str, pr
 async def match(request: Request, entry_id: str, principal: Writes) -> Response:
     """Book the payment on the invoices that were typed."""
     typed = await read_form(request)
-    return await _decided(
-        request, principal, "match", entry_id, typed, lambda to: to.assign(entry_id, _shares(typed), principal)
-    )
+
+    def act(matching: Matching) -> Awaitable[None]:
+        return matching.assign(entry_id, _shares(typed), principal, other_money=_is_other_money(typed))
+
+    return await _decided(request, principal, "match", entry_id, typed, act)
 
 
 @router.post("/{entry_id}/undo")
@@ -150,6 +153,11 @@ def _read(request: Request) -> tuple[list[Facts], list[Facts], list[Facts]]:
         states = (EntryState.BOOKED, EntryState.SET_ASIDE)
         booked, aside = (lately_decided(session, state, at) for state in states)
         return unmatched(session, at), booked, aside
+
+
+def _is_other_money(typed: Mapping[str, str]) -> bool:
+    """Whether they ticked that it is not the money, booked already, that it may be."""
+    return "other_money" in typed
 
 
 def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:

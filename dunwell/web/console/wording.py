@@ -96,6 +96,7 @@ _RULES = tuple(
             r"say so with confirm \(--confirm\)",
             "tick “It comes on top of what was taken off before”",
         ),
+        (r"say that it is other money \(--other-money\)", "tick that it is other money"),
         (r" \(--(?:accept-partial|confirm|layout)\)", ""),
     )
 )

@@ -10,7 +10,7 @@ from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.principals import Role
 from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.store import cases, incoming_payments
-from dunwell.store.tables import IncomingPaymentRow
+from dunwell.store.tables import IncomingPaymentRow, PaymentRow
 from tests.services.test_reported_payments import reported
 from tests.web.console.conftest import Site
 from tests.web.console.test_console_pages import CHASED
@@ -53,6 +53,26 @@ async def test_a_proposal_is_confirmed_by_one_button_and_undone_by_another(
     assert float(paid(site, CHASED)) == float(before) + 900
     assert (await http.post(f"{PAGE}/{entry(site, 'likely').entry_id}/undo")).status_code == 303
     assert paid(site, CHASED) == before
+
+
+async def test_money_that_may_be_booked_already_takes_a_tick(http: httpx.AsyncClient, site: Site) -> None:
+    one, before = entry(site, "likely"), paid(site, CHASED)
+    facts = {"invoice_id": CHASED, "payment_id": "bank-other", "amount": one.amount, "currency": one.currency}
+    with site.database.writing_beside_customers() as session:
+        session.add(
+            PaymentRow(**facts, received_at=one.received_at, recorded_at=NOW, method="bank", designation=None)
+        )
+    text = (await http.get(PAGE)).text
+    assert "Beware: the same sum of" in text and "It is other money: book it beside that" in text
+    form = f"{PAGE}/{one.entry_id}/proposals/1/confirm"
+    refused = await http.post(form)
+    assert refused.status_code == 422 and "or tick that it is other money." in refused.text
+    api = await http.post(f"{API}/{one.entry_id}/proposals/1/confirm")
+    assert api.status_code == 422 and "other_money" in api.text
+    split = await http.post(f"{PAGE}/{one.entry_id}/match", data={"invoice.1": CHASED})
+    assert split.status_code == 422 and f'value="{CHASED}"' in split.text
+    assert (await http.post(form, data={"other_money": "yes"})).status_code == 303
+    assert entry(site, "likely").state is EntryState.BOOKED and paid(site, CHASED) != before
 
 
 async def test_what_a_case_was_told_is_taken_back_though_its_answer_was_lost(
