@@ -173,12 +173,12 @@ def _after_part(case: CaseState) -> list[Said]:
     promise, plan, thanks = case.agreements.promise, case.agreements.plan, case.rules.reactions.part_paid
     if promise and promise.still_missing(case.money.paid) <= case.tolerance:
         promise.state = PromiseState.KEPT
-        case.outstanding.owe(thanks)
+        case.outstanding.replace(thanks)
         return [Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")]
     if plan:
         return promises.count_instalments(case, plan)
     if case.progress.steps and not case.resting:
-        case.outstanding.owe(thanks)
+        case.outstanding.replace(thanks)  # one says what is open after all that came
     return []
 
 

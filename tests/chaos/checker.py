@@ -308,8 +308,10 @@ def pages_once(records: Records) -> Iterator[str]:
         elif visit["outcome"] == "404":
             if not _opens_nothing(records, visit):
                 yield f"{what} was answered 404, and its link is neither revoked nor expired"
-        elif visit["outcome"] != "503" and (kept or asked):  # they gave up after 503s: one sending may have counted
-            yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices) or 'a person'}"
+        elif visit["outcome"] != "503":  # they gave up after 503s: one sending may have counted
+            taken = [row["invoice_id"] for row in kept if row["taken_at"] or known.told.get(row["request_id"])]
+            if taken or asked:
+                yield f"{what} was {visit['outcome']}, and is kept for {', '.join(taken) or 'a person'}"
         if visit["outcome"] == "scanned" and visit["act"]:
             yield f"a scanner's empty form was taken: {visit['act']} of link {visit['link']}"
         for invoice_id, times in invoices.items():
@@ -347,6 +349,10 @@ def _opens_nothing(records: Records, visit: Row) -> bool:
     return link["revoked_at"] is not None or (settled and lived >= _LINK_LIVES)
 
 
+_OF_CUSTOMER = "the whole customer, "
+"""How the line of a form begins that was about the customer of the case."""
+
+
 def _told_twice(records: Records) -> Iterator[str]:
     """No more lines of the timeline than confirmed forms, by clerk and kind; a promise or dispute names its note."""
     confirmed = Counter(
@@ -360,7 +366,8 @@ def _told_twice(records: Records) -> Iterator[str]:
             if len(lines) > 1:
                 yield f"the form {form['event']} of {form['invoice_id']} ({form['note']}) was done {len(lines)} times"
     for (invoice_id, clerk, kind), forms in confirmed.items():
-        lines = [one for one in records.timeline[invoice_id] if one["kind"] == kind and clerk in one["reason"]]
+        own = [one for one in records.timeline[invoice_id] if not one["reason"].startswith(_OF_CUSTOMER)]
+        lines = [one for one in own if one["kind"] == kind and clerk in one["reason"]]
         if len(lines) > forms:
             yield f"{invoice_id} has {len(lines)} lines {kind} by {clerk}, who sent {forms} such forms"
 
@@ -423,7 +430,9 @@ def decent_hours(records: Records) -> Iterator[str]:
             yield f"message {row['message_id']} was claimed at {local:%H:%M} in {customer['time_zone']}"
         if local.weekday() > 4 or local.date() in _HOLIDAYS[customer["country"]]:
             yield f"message {row['message_id']} was claimed on {local:%a %d %b} in {customer['country']}"
-        if row["state"] not in _GONE and row["call"] != "refused":
+        known = records.replaced.messages.get(row["message_id"]) if records.replaced else None
+        gone = row["state"] in _GONE or (known is not None and known["state"] in _GONE)  # a restore lost the report
+        if not gone and row["call"] != "refused":
             # One address is one person; our own account manager stands with many customers.
             person = row["contact_id"] if ".account_manager" in row["contact_id"] else row["address_key"]
             confirms = row["message"] in {policy.get("reactions", {}).get(name) for name in _CONFIRMING}

@@ -175,8 +175,8 @@ class Payers:
 
         async def one_by_one(at: float, one: Any) -> None:
             await asyncio.sleep(at)
-            self._events.append((time.monotonic(), send, one))
             await send(one)
+            self._events.append((time.monotonic(), send, one))
 
         await asyncio.gather(*(one_by_one(at, one) for at, one in zip(moments, often, strict=True)))
 

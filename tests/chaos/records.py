@@ -31,6 +31,12 @@ _SINCE = ("state", "call", "provider_id", "settled_at")
 
 ENDS = frozenset({"paid", "cancelled", "written_off", "handed_over"})
 
+TO_HAND_ON = """e.state = 'new' AND NOT (e.direction = 'out' AND EXISTS (
+SELECT 1 FROM bank_entries came JOIN incoming_payments p ON p.identity = came.identity
+WHERE came.end_to_end_id = e.end_to_end_id AND p.state IN ('unmatched', 'proposed')))"""
+"""Of the bank's entries: what nobody has come to yet. What may take back a payment waits until a person has decided
+about that one."""
+
 TEXTS = frozenset({"sms", "whatsapp"})
 """The channels of Twilio."""
 
@@ -141,7 +147,8 @@ class Records:
         before = self.replaced.messages if self.replaced else {}
         for name in found.keys() & before.keys():
             if not found[name]["body"]:
-                found[name] = before[name] | {key: found[name][key] for key in _SINCE}
+                since = {key: found[name][key] for key in _SINCE if found[name][key] is not None}
+                found[name] = before[name] | since
         return found
 
     @cached_property
@@ -312,7 +319,7 @@ class Records:
     def not_applied(self) -> list[str]:
         """What Stripe, a webhook or the bank told of, and what nobody had come to yet."""
         due = [name for (_, name), row in self.subjects.items() if row["state"] == "due"]
-        return due + [row["identity"] for row in self.bank_entries if row["state"] == "new"]
+        return due + [row["identity"] for row in self.rows(f"SELECT identity FROM bank_entries e WHERE {TO_HAND_ON}")]
 
     @cached_property
     def bank_entries(self) -> list[Row]:

@@ -51,7 +51,7 @@ from tests.chaos.operator import Operator
 from tests.chaos.payers import Ledger, Payers, payers
 from tests.chaos.postman import Postman
 from tests.chaos.process import CLOCK
-from tests.chaos.records import UNMATCHED
+from tests.chaos.records import TO_HAND_ON, UNMATCHED
 from tests.chaos.restricted import Restricted
 from tests.chaos.site import PROCESS, Site
 from tests.chaos.watchers import Watchers
@@ -76,9 +76,9 @@ ON m.message_id = e.body -> 'event' ->> 'message_id' OR m.provider_id = e.body -
 WHERE e.done_at IS NULL
 """
 
-_ON_ITS_WAY = """
+_ON_ITS_WAY = f"""
 SELECT (SELECT count(*) FROM billing_subjects WHERE state = 'due')
-+ (SELECT count(*) FROM bank_entries WHERE state = 'new')
++ (SELECT count(*) FROM bank_entries e WHERE {TO_HAND_ON})
 + (SELECT count(*) FROM bookings b WHERE undone_at IS NULL AND refused IS NULL AND (told_at IS NULL OR NOT EXISTS
   (SELECT 1 FROM payments p WHERE p.invoice_id = b.invoice_id AND p.payment_id = b.payment_id)))
 + (SELECT count(*) FROM bookings WHERE undone_at IS NOT NULL AND undone_told_at IS NULL)

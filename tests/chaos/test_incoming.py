@@ -223,8 +223,8 @@ def test_after_two_business_days_chasing_goes_on(copy: Path) -> None:
 
 _VISIT = {"at": "2098-01-01T00:00:00+00:00", "link": "abc", "form_ids": ["f1"]}
 _KEPT_FORM = (
-    "INSERT INTO requests(principal, invoice_id, key, request_id, event, first_at)"
-    f" VALUES ('link of user.1', 'inv-1', 'f1', 'r1', 'promise_to_pay', {_AT})"
+    "INSERT INTO requests(principal, invoice_id, key, request_id, event, first_at, taken_at)"
+    f" VALUES ('link of user.1', 'inv-1', 'f1', 'r1', 'promise_to_pay', {_AT}, {_AT})"
 )
 
 
@@ -262,3 +262,10 @@ def test_the_same_promise_again_is_not_written_down_twice(digest: str, said: int
     )
     _sql(copy, earlier, _KEPT_FORM, told, written)
     assert len(_found(copy, "G3 a page's form once")) == said
+
+
+def test_a_form_that_no_case_took_was_refused(copy: Path) -> None:
+    """Nobody answered its first sending, which reached no case; when it was sent again it was too late for it."""
+    (copy / "visits.jsonl").write_text(json.dumps(_VISIT | {"outcome": "refused", "act": "promise"}) + "\n")
+    _sql(copy, _KEPT_FORM, "UPDATE requests SET taken_at=NULL")
+    assert _found(copy, "G3 a page's form once") == []

@@ -68,6 +68,14 @@ def test_money_that_comes_and_goes_around_a_restriction(in_flight: bool) -> None
     ]
 
 
+def test_two_parts_in_one_night_are_thanked_for_once() -> None:
+    """Each thanks says what is open when it leaves: two of the same morning said the same."""
+    night = 23 * 24 + 14  # three weeks after the invoice, in the evening
+    life = lived([pays(night, "300.00"), pays(1, "200.00", "b")])
+    thanks = [one for one in life.sent if one.step.startswith("part-received")]
+    assert [one.key for one in thanks] == ["part-received~2"]
+
+
 def test_what_announced_a_restriction_is_not_sent_elsewhere_while_grace_runs() -> None:
     """G1: the restriction's message bounced before the one that names the end of grace; only the second is sent
     elsewhere, and nothing asks for money before grace is over.
