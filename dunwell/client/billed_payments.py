@@ -1,25 +1,30 @@
 """Tells cases of payments that a provider reported: finds the invoice, and tells what is not booked yet."""
 
 import asyncio
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
+from dunwell.client.answers import TellOutcome
 from dunwell.client.billing_outcome import Outcome, settled, waits
 from dunwell.client.cases import Cases
-from dunwell.domain.billing_events import BilledInvoice, CreditNoted, Fact, OtherVersion, TakenBack
+from dunwell.domain.billing_events import BilledInvoice, CreditNoted, Fact, OtherVersion, SubjectState, TakenBack
 from dunwell.domain.incoming import booked_as
 from dunwell.domain.payments import WRONGLY_MATCHED
 from dunwell.domain.principals import provider_principal
-from dunwell.domain.provider_payment import News, named_first, news
+from dunwell.domain.provider_payment import Booked, News, named_first, news
 from dunwell.domain.refusal import Refused
 from dunwell.store import billing_events, cases
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow
 
+_LOOKS_AGAIN, _TOLD_AGAIN = timedelta(seconds=10), timedelta(minutes=10)
 _UNDONE = "match-undone"
 """The id of the reversal by which a case gives back what was matched wrongly."""
 
@@ -33,6 +38,42 @@ class _Payment:
     invoice_id: str
     news: Sequence[News]
     billed: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """What a case is being told of a payment. Kept with the payment until the ledger shows it.
+
+    taken_at  when the server took it for the case; None: nobody knows whether it did
+    """
+
+    invoice_id: str
+    news: list[News]
+    taken_at: datetime | None = None
+
+    @classmethod
+    def of(cls, applied: Mapping[str, Any]) -> "_Telling | None":
+        return _TELLING.validate_python(applied) if applied else None
+
+
+_TELLING = TypeAdapter(_Telling)
+
+
+def _noted(telling: _Telling) -> dict[str, Any]:
+    noted: dict[str, Any] = _TELLING.dump_python(telling, mode="json") if telling.news else {}
+    return noted
+
+
+def _is_booked(one: News, booked: Mapping[str, Booked]) -> bool:
+    payment = booked.get(one.content["payment_id"])
+    if payment is None or one.name == "payment_received":
+        return payment is not None
+    return one.content["reversal_id"] in payment.reversals
+
+
+def _not_yet(row: BillingSubjectRow) -> Outcome:
+    """The case has still to write down what it was told."""
+    return Outcome(SubjectState.DUE, row.invoice_id, row.reason, row.applied, after=_LOOKS_AGAIN)
 
 
 class BilledPayments:
@@ -51,18 +92,64 @@ class BilledPayments:
                 await self._take_back(row, row.undone_from)
             if row.decided_by is not None and row.invoice_id is None:
                 return waits(row.reason or "")
+            was_told = bool(row.applied)
+            if not await self._is_written(row):
+                return _not_yet(row)
             found = await asyncio.to_thread(self._find, row)
-            for one in found.news:
-                await self._cases.tell(
-                    found.invoice_id, one.name, one.content, principal=provider_principal(row.provider)
-                )
+            if found.news:
+                await self._tell(row, _Telling(found.invoice_id, list(found.news)))
         except Refused as refused:
             return waits(str(refused), row.invoice_id)
         except _NotChased as why:
             return settled(reason=str(why))
-        if found.news:
+        if found.news or was_told:
             await asyncio.to_thread(self._look_at_invoices_again, row.provider, found.billed)
-        return settled(found.invoice_id)
+        return _not_yet(row) if row.applied else settled(found.invoice_id)
+
+    async def _tell(self, row: BillingSubjectRow, telling: "_Telling") -> None:
+        """Tell the case. What it has not written down when this ends stays noted. Raises Refused."""
+        left, taken_at = list(telling.news), None
+        await asyncio.to_thread(self._note_telling, row, telling)
+        try:
+            for one in telling.news:
+                result = await self._cases.tell(
+                    telling.invoice_id, one.name, one.content, principal=provider_principal(row.provider)
+                )
+                if result.how is TellOutcome.DONE:
+                    left.remove(one)
+            taken_at = datetime.now(UTC)
+        except Refused:
+            left = left[: left.index(one)]
+            raise
+        finally:
+            row.applied = _noted(replace(telling, news=left, taken_at=taken_at))
+
+    async def _is_written(self, row: BillingSubjectRow) -> bool:
+        """Whether the ledger shows all that the case was told: what is news is reckoned from the ledger.
+
+        What is not there is told again, when the server took it only after a while: that answers whether it counts.
+        """
+        telling = _Telling.of(row.applied)
+        if telling is None:
+            return True
+        left = await asyncio.to_thread(self._unwritten, telling)
+        is_early = telling.taken_at is not None and datetime.now(UTC) - telling.taken_at < _TOLD_AGAIN
+        if left and not is_early:
+            with suppress(Refused):
+                await self._tell(row, _Telling(telling.invoice_id, left))
+        else:
+            row.applied = _noted(replace(telling, news=left))
+        return not row.applied
+
+    def _unwritten(self, telling: "_Telling") -> list[News]:
+        with self._database.reading() as session:
+            names = {one.content["payment_id"] for one in telling.news}
+            booked = billing_events.booked(session, telling.invoice_id, names)
+        return [one for one in telling.news if not _is_booked(one, booked)]
+
+    def _note_telling(self, row: BillingSubjectRow, telling: "_Telling") -> None:
+        with self._database.writing_beside_customers() as session:
+            billing_events.note_telling(session, row, _noted(telling))
 
     async def _take_back(self, row: BillingSubjectRow, invoice_id: str) -> None:
         """Let the case of a former invoice give back what is left of the payment. Raises Refused when it does not."""

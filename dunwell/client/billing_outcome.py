@@ -14,7 +14,7 @@ class Outcome:
     """How a subject stands now.
 
     reason   of what waits: what is missing; of what is settled: what was left undone, if anything
-    applied  of an invoice: the values that its case knows
+    applied  of an invoice: the values that its case knows; of a payment: what its case has still to write down
     after    apply it again after this time
     started  a case began by it
     """

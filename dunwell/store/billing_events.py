@@ -134,6 +134,14 @@ def settle(
     session.flush()
 
 
+def note_telling(session: Session, taken: BillingSubjectRow, telling: dict[str, Any]) -> None:
+    """Note what the case of a payment is about to be told."""
+    row = session.get(BillingSubjectRow, (taken.provider, taken.subject), with_for_update=True)
+    if row is not None:
+        row.applied = telling
+        session.flush()
+
+
 def note_taken_back(session: Session, taken: BillingSubjectRow) -> None:
     """Note that the case of its former invoice has given the payment back."""
     row = session.get(BillingSubjectRow, (taken.provider, taken.subject), with_for_update=True)

@@ -687,7 +687,8 @@ class BillingSubjectRow(Base):
     reason      why it waits, or what was decided about it
     undone_from of a payment: our invoice whose case has to give it back, because a person undid the match
     decided_by  of a payment: who said last for which invoice it is, or that it is for none
-    applied     of an invoice: the values that were last told to its case
+    applied     of an invoice: the values that were last told to its case; of a payment: what its case is being told,
+                until the ledger shows it
     version     counts the events; it tells whether one came while the others were applied
     next_at     not before then, and then belongs to the process that sets it anew; None: nothing is to be applied
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from dunwell.client.answers import TellOutcome, TellResult
 from dunwell.client.billing import Billing
 from dunwell.client.cases import Cases
 from dunwell.client.closed_tasks import why_not_running
@@ -29,11 +30,16 @@ from tests.builders import an_invoice, the_ladders
 
 @dataclass
 class Desk:
-    """Stands for `Cases`, and for the worker that applies what was reported. `away`: nobody can be told anything."""
+    """Stands for `Cases`, and for the worker that applies what was reported. `away`: nobody can be told anything.
+
+    `slow`: cases take what they are told, and write it down in `catch_up`.
+    """
 
     deps: Dependencies
     told: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     away: Exception | None = None
+    slow: bool = False
+    kept: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.inbox = BillingInbox(self.deps.database)
@@ -44,10 +50,13 @@ class Desk:
 
     async def tell(
         self, invoice_id: str, name: str, content: Mapping[str, Any], *, principal: Principal = SYSTEM, **_: Any
-    ) -> None:
+    ) -> TellResult:
         if self.away is not None:
             raise self.away
         principal.check(right_for(name, content))
+        if self.slow:
+            self.kept.append((invoice_id, name, content))
+            return TellResult(TellOutcome.SENT)
         with self.deps.database.reading() as session:
             find_invoice(session, invoice_id)
             case = cases.get(session, invoice_id)
@@ -65,6 +74,13 @@ class Desk:
             case, now=now, event=name, content=dict(content), entries=entries, written=before
         )
         Recording(self.deps).record(request, Attempt(now, 1))
+        return TellResult(TellOutcome.DONE)
+
+    async def catch_up(self) -> None:
+        """The cases write down what they took."""
+        self.slow, kept, self.kept = False, self.kept, []
+        for one in kept:
+            await self.tell(*one)
 
     async def start(self, registered: Registered) -> Start:
         if self.away is not None:

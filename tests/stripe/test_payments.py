@@ -1,10 +1,13 @@
 """Payments that Stripe reports: which case they reach, what comes of refunds and disputes, and what waits."""
 
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from dunwell.client import billed_payments
+from dunwell.client.answers import TellResult
 from dunwell.domain.billing_events import SubjectState
 from dunwell.domain.terms import Stage
 from dunwell.gateways.stripe.objects import event_of
@@ -108,6 +111,37 @@ async def test_an_inquiry_takes_nothing(desk: Desk, status: str) -> None:
     assert desk.paid() == "1200.00"
 
 
+async def test_a_dispute_is_won_before_its_case_has_written_down_that_it_took_the_money(each_desk: Desk) -> None:
+    """What is news is reckoned from the ledger: it must not be while something told is missing in it."""
+    desk = each_desk
+    desk.register()
+    await desk.hear("stripe", PAID)
+    desk.slow = True
+    await desk.hear("stripe", said("charge.dispute.created", a_dispute(120_000, "needs_response"), created=NOW + 1))
+    await desk.hear("stripe", said("charge.dispute.closed", a_dispute(120_000, "won"), created=NOW + 2))
+    assert (desk.state("pi_1"), len(desk.kept)) == (SubjectState.DUE, 1)
+    await desk.catch_up()
+    assert desk.open() == "1200.00"
+    await desk.try_again()
+    assert (desk.state("pi_1"), desk.open()) == (SubjectState.SETTLED, "0.00")
+    assert desk.names() == ["payment_received", "payment_reversed", "payment_received"]
+
+
+async def test_what_a_case_was_told_and_refused_silently_is_told_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal has no answer: a case that refuses it writes nothing into the ledger."""
+    desk.register()
+    desk.slow = True
+    await desk.hear("stripe", PAID)
+    desk.slow, desk.kept = False, []
+    await desk.try_again()
+    assert (desk.state("pi_1"), desk.names()) == (SubjectState.DUE, [])
+    monkeypatch.setattr(billed_payments, "_TOLD_AGAIN", timedelta())
+    await desk.try_again()
+    assert (desk.state("pi_1"), desk.paid()) == (SubjectState.SETTLED, "1200.00")
+
+
 async def test_a_dispute_that_was_lost_stays_open(desk: Desk) -> None:
     desk.register()
     await desk.hear("stripe", PAID, said("charge.dispute.closed", a_dispute(120_000, "lost")))
@@ -194,10 +228,10 @@ async def test_one_that_cannot_be_applied_for_a_fault_of_ours_keeps_no_other_wai
     desk.register(an_invoice(invoice_id="inv-2", number="2"))
     tell = desk.tell
 
-    async def faulty(invoice_id: str, *arguments: Any, **more: Any) -> None:
+    async def faulty(invoice_id: str, *arguments: Any, **more: Any) -> TellResult:
         if invoice_id == "inv-2":
             raise ZeroDivisionError
-        await tell(invoice_id, *arguments, **more)
+        return await tell(invoice_id, *arguments, **more)
 
     desk.tell = faulty  # type: ignore[method-assign]
     other = an_intent("pi_2", metadata={"dunwell_invoice_id": "inv-2"})
