@@ -26,7 +26,7 @@ from dunwell.web.clock import now
 from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
-from dunwell.web.customer.sending import tell
+from dunwell.web.customer.sending import tell_all
 from dunwell.web.customer.sent_once import first_sent, once, was_done
 from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
@@ -158,8 +158,7 @@ async def _told(
             return None if done else found
         async with once(service, link, form, then):
             await service.connection.ensure()
-            for one in found:
-                await tell(service, link, one, form.form_id)
+            await tell_all(service, link, found, form.form_id)
     except (Refused, NotAllowed):
         return refusal
     except (NoAnswer, ServerAway):

@@ -1,6 +1,7 @@
 """Carries out what a customer's form came to, once, however often it comes in."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -45,8 +46,7 @@ async def _do(service: Service, link: Link, act: Act, form_id: str, now: datetim
     try:
         if act.tellings:
             await service.connection.ensure()
-        for telling in act.tellings:
-            await tell(service, link, telling, form_id)
+        await tell_all(service, link, act.tellings, form_id)
     except Refused as refused:
         if file_id is not None and refused.field != "request_id":
             await asyncio.to_thread(_drop, service, link, file_id)
@@ -74,8 +74,23 @@ def _check_pace(service: Service, link: Link, act: Act, form_id: str) -> None:
                 raise Unfit({"form": Fault("too_often")})
 
 
-async def tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
-    """Tell a case, once for each form. Raises Refused, NotAllowed, NoAnswer, ServerAway."""
+async def tell_all(service: Service, link: Link, tellings: Sequence[Telling], form_id: str) -> None:
+    """Tell each case, once for each form.
+
+    The page offered what is possible: a case that refuses it has changed since, such as by a payment. What the others
+    took counts. Raises Refused when none takes it, NotAllowed, NoAnswer, ServerAway.
+    """
+    refusals = []
+    for one in tellings:
+        try:
+            await _tell(service, link, one, form_id)
+        except Refused as refused:
+            refusals.append(refused)
+    if refusals and len(refusals) == len(tellings):
+        raise refusals[0]
+
+
+async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
 
     async def told() -> Any:
         return await service.cases.tell(

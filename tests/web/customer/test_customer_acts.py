@@ -14,6 +14,7 @@ from dunwell.client import payer_mail
 from dunwell.client.payer_mail import PayerMail
 from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
+from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import PayerState
 from dunwell.services import payers as payer_decisions
 from dunwell.services import replies as replies_service
@@ -213,6 +214,22 @@ async def test_one_promise_for_all_invoices_of_the_message(house: House) -> None
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(("ended", "status"), [(["RIB-2"], 303), (["RIB-1", "RIB-2"], 422)])
+async def test_what_the_other_cases_take_counts_when_one_has_just_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch, ended: list[str], status: int
+) -> None:
+    path, apply = house.link("RIB-1"), house.engine.apply
+
+    def applied(invoice_id: str, *told: Any) -> Any:
+        if invoice_id in ended:
+            raise Refused("stage", "the case has ended (paid)")
+        return apply(invoice_id, *told)
+
+    monkeypatch.setattr(house.engine, "apply", applied)
+    assert (await house.send(path, "promise", which="all", day="2027-04-02")).status_code == status
+    assert (house.case("RIB-1").agreements.promise is not None) is (status == 303)
 
 
 async def test_a_part_is_promised_of_one_invoice_and_not_of_all(house: House) -> None:
