@@ -20,7 +20,7 @@ from dunwell.domain.events import check_reason
 from dunwell.domain.incoming import Incoming, ProposalState, no_payment, said_of_set_aside, said_of_taking_up
 from dunwell.domain.keys import TaskId
 from dunwell.domain.matching import Match, Part, Proposal, Rule, in_doubt, match, why_stale
-from dunwell.domain.payments import WRONGLY_MATCHED
+from dunwell.domain.payments import RETURNED, WRONGLY_MATCHED
 from dunwell.domain.principals import SYSTEM, Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import TaskKind, TaskState
@@ -30,7 +30,7 @@ from dunwell.services.money_under_way import DAYS_TO_DECIDE
 from dunwell.services.named_invoice import named_invoice
 from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, audit, cases, invoices, tasks, timeline, users
+from dunwell.store import accounts, audit, cases, invoices, payments, tasks, timeline, users
 from dunwell.store import incoming_payments as store
 from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow, IncomingPaymentRow, ProposalRow, TaskRow
@@ -266,7 +266,8 @@ class IncomingPayments:
     def undo(self, entry_id: str, principal: Principal, now: datetime) -> None:
         """Undo what was decided: the payment is taken back from its invoices, or is set aside no more.
 
-        It waits for a decision again. Raises Refused when nothing was decided.
+        It waits for a decision again. Raises Refused when nothing was decided, and when its money went back to the
+        payer: booked on another invoice it would count there.
         """
         principal.check(Right.PAYMENTS_WRITE)
         with self._deciding(entry_id, now) as session:
@@ -278,6 +279,7 @@ class IncomingPayments:
             standing = store.standing(session, entry_id)
             if row.state is not EntryState.BOOKED or not standing:
                 raise Refused("entry", f"{entry_id} is {row.state.value}: nothing was decided that can be undone")
+            _check_not_returned(session, standing)
             for booking in standing:
                 booking.undone_at = now
                 if booking.refused is not None:
@@ -601,6 +603,13 @@ def _check_not_booked(session: Session, row: IncomingPaymentRow, *, other_money:
         raise Refused(
             "other_money", f"{doubt}: set it aside if it is that money, or say that it is other money (--other-money)"
         )
+
+
+def _check_not_returned(session: Session, standing: Iterable[BookingRow]) -> None:
+    told = (one for row in standing for one in payments.reversals(session, row.invoice_id, row.payment_id))
+    went_back = next((one for one in told if one.reason == RETURNED), None)
+    if went_back is not None:
+        raise Refused("entry", f"its money went back to the payer on {went_back.at:%Y-%m-%d}: none is left to move")
 
 
 def _check_not_lost(session: Session, row: IncomingPaymentRow) -> None:

@@ -27,7 +27,8 @@ def each_cent_once(records: Records) -> Iterator[str]:
             told.update(line["family"])
             yield from _reported(records, line, left)
     yield from _transfers(records, left)
-    known = told | {row["payment_id"] for row in records.bookings}
+    before = records.replaced.bookings if records.replaced else []  # a file without its reference tells it otherwise
+    known = told | {row["payment_id"] for row in (*records.bookings, *before)}
     for invoice_id, payment_id in records.payments:
         came = payment_id.startswith(("pi_", "re_", "dp_", "bank-")) or ".hook" in payment_id
         if came and payment_id not in known:

@@ -193,6 +193,19 @@ def test_a_person_splits_a_payment_and_undoes_it(database: Database) -> None:
     assert ids == ["bank-1", "bank-1", "bank-1.2"]  # an id that was taken back never returns
 
 
+def test_money_that_went_back_to_the_payer_is_moved_to_no_other_invoice(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    """Undone and matched again, it counted once more."""
+    case = a_harness(file_database, "C", customer=BETA)
+    taken = take(desk, came("300.00", "thanks", payer_name="Nobody"))
+    desk.assign(taken.entry_id, [("C", None)], ADA, CAME)
+    paid_again(case, "bank-1", "300.00", "returned")
+    with pytest.raises(Refused, match="went back to the payer on 2027-03-04"):
+        desk.undo(taken.entry_id, ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {"C": Decimal("300.00")}
+
+
 def test_a_split_takes_the_number_that_is_printed_on_one_invoice(
     desk: IncomingPayments, file_database: Database
 ) -> None:
