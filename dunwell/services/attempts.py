@@ -31,6 +31,13 @@ class Attempts:
                 self._of.popitem(last=False)
             return True
 
+    def take_back(self, name: str) -> None:
+        """Count one attempt of a name no more: it succeeded. Those that failed still count."""
+        with self._lock:
+            times = self._of.get(name)
+            if times:
+                times.pop()
+
     def forget(self, name: str) -> None:
         """Forget the attempts of a name: the last of them succeeded."""
         with self._lock:

@@ -177,6 +177,7 @@ class Users:
         if row is None or not right or row.disabled_at is not None:
             raise SignInRefused("This e-mail address and password do not belong together.")
         self._of_account.forget(account)
+        self._of_address.take_back(address)  # a whole office has one address
         with self._database.writing_beside_customers() as session:
             return _begin(session, row.user_id, "password", now)
 

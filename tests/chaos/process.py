@@ -99,7 +99,8 @@ def give_rehearsals_links() -> None:
         read, invoice = customer_page.read_page, view._invoice
 
         def in_its_time(session: Any, deps: Any, whose: str, of: Any, contact: Any, message: Any, _: datetime) -> Any:
-            return read(session, deps, whose, of, contact, message, max(now_of(session, one) for one in of))
+            at = max((now_of(session, one) for one in of), default=now())
+            return read(session, deps, whose, of, contact, message, at)
 
         def held_in_its_time(session: Any, deps: Any, stored: Any, level: Any, since: Any, _: datetime) -> Any:
             case: Any = SimpleNamespace(invoice_id=stored.invoice_id, state=stored.state, rehearsal=False)

@@ -115,6 +115,21 @@ def test_attempts_are_limited_by_account_and_by_address(database: Database, monk
         users.sign_in("new@example.com", "wrong", "192.0.2.1", NOW)
 
 
+def test_an_office_that_signs_in_from_one_address_is_not_shut_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, link = invited(database)
+    users.use_link(link, PASSWORD, NOW)
+    monkeypatch.setattr(passwords, "is_right", lambda given, _: given == PASSWORD)
+    for _ in range(60):
+        users.sign_in("ada@example.com", PASSWORD, "192.0.2.1", NOW)
+    for number in range(50):  # and those who fail are still counted
+        with pytest.raises(SignInRefused, match="do not belong together"):
+            users.sign_in(f"{number}@example.com", "wrong", "192.0.2.1", NOW)
+    with pytest.raises(SignInRefused, match="too many attempts"):
+        users.sign_in("ada@example.com", PASSWORD, "192.0.2.1", NOW)
+
+
 def test_a_session_ends_idle_after_half_an_hour_and_at_last_after_eight(database: Database) -> None:
     users, link = invited(database)
     token = users.use_link(link, PASSWORD, NOW).token
