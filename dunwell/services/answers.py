@@ -56,10 +56,12 @@ class Draft:
 
     @classmethod
     def of(cls, phrases: Sequence[str], words: str, invoice_id: str | None = None) -> "Draft":
-        """Raises Refused for a phrase that does not exist, and for words that are too long."""
+        """Raises Refused for a phrase that does not exist, for two that contradict, and for words too long."""
         unknown = next((one for one in phrases if one not in set(Phrase)), None)
         if unknown is not None:
             raise Refused("phrase", f"{unknown[:40]!r} is no phrase; there are {', '.join(Phrase)}")
+        if {Phrase.FOUND, Phrase.NOT_FOUND} <= set(phrases):
+            raise Refused("phrase", "says that the payment was found, and that it was not: choose one of them")
         if len(words) > MOST_WORDS:
             raise Refused("text", f"has {len(words)} characters; {MOST_WORDS} are the most")
         return cls(tuple(Phrase(one) for one in dict.fromkeys(phrases)), words.strip(), invoice_id or None)

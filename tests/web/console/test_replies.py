@@ -158,6 +158,7 @@ async def test_of_two_clerks_the_second_is_told_and_keeps_what_they_typed(
         ({}, "is empty: choose a phrase, or write something"),
         ({"phrase.nonsense": "yes"}, "is no phrase"),
         ({"phrase.payment-found": "yes"}, "no payment of this invoice is recorded"),
+        ({"phrase.payment-found": "yes", "phrase.payment-not-found": "yes"}, "choose one of them"),
         ({"phrase.dispute-outcome": "yes"}, "no dispute of this invoice was ever decided"),
         ({"phrase.here-is-the-copy": "yes"}, "no document of this invoice is kept here"),
         ({"text": "x", "invoice": "LIN-2027-007"}, "is no invoice of this customer"),
