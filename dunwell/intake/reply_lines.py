@@ -24,7 +24,7 @@ _END = re.compile(
     r"|(?<=[0-9]{3})[.!?…]+\s+(?=[A-ZÀ-ÞА-Я¿¡])|[!?]+|\n{2,}|;"
 )
 _BROKEN = re.compile(r"(?<=\S{1})\n(?=[^\n])")
-_PARTS = re.compile(r",|(?<!\w)(?:and|but|und|aber|y|pero|et|mais|e|ma|mas|и|но|а|dan|tapi)(?!\w)")
+_PARTS = re.compile(r",(?!\d)|(?<!\w)(?:and|but|und|aber|y|pero|et|mais|e|ma|mas|и|но|а|dan|tapi)(?!\w)")
 _LONGEST_PROMISE = timedelta(days=400)
 
 _WITH_DAY = frozenset({ReplyLine.PROMISE, ReplyLine.OUT_OF_OFFICE})

@@ -21,6 +21,8 @@ RELATIVE = frozenset(
 """The entries of the table `days` that are patterns."""
 
 _OF_A_YEAR = 12
+_WORD = r"\S*[^\s,]"
+"""A word, or an amount as "900,00". No comma follows, since what is said after one is about something else."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _pattern(text: str, number: str = "") -> re.Pattern[str]:
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(rf"(?<!\w)(?:{_plain(one)})" for one in patterns))
+    return re.compile("|".join(rf"(?<!\w)(?:{_plain(one).replace('{w}', _WORD)})" for one in patterns))
 
 
 def _months(language: str) -> dict[str, int]:
