@@ -148,6 +148,8 @@ def read(language: str, text: str, country: str | None = None) -> list[str]:
         ("it", "Paghiamo i 900 € venerdì prossimo", ["promise 2027-03-05 900 EUR"]),
         ("pt-BR", "Pagamos os 900,00 EUR na próxima sexta-feira", ["promise 2027-03-05 900.00 EUR"]),
         ("pt-BR", "Faremos a transferência na sexta-feira", ["promise 2027-03-05"]),
+        ("pt-BR", "Já pagamos na sexta-feira passada", ["paid 2027-02-26"]),
+        ("pt-BR", "Foi pago na sexta", ["paid 2027-02-26"]),
         ("ru", "Мы платим 900 евро в следующую пятницу", ["promise 2027-03-05 900 EUR"]),
         ("ru", "Сумма будет переведена 4 декабря", ["promise 2027-12-04"]),
         ("bg", "Плащаме следващия петък", ["promise 2027-03-05"]),
