@@ -762,7 +762,7 @@ def test_only_a_letter_can_be_posted(here: Place, run: Run, arguments: tuple[str
     ("arguments", "said"),
     [
         (("pay", "{}", "-500.00", "--payment-id", "p1"), "amount: '-500.00' is below zero: amounts have no sign"),
-        (("pay", "{}", "-500,00", "--payment-id", "p1", "--no-wait"), "amount: '-500,00' is below zero"),
+        (("pay", "{}", "-500,00", "--payment-id", "p1", "--no-wait"), "amount: '-500.00' is below zero"),
         (("pay", "{}", "1.200", "--payment-id", "p1"), "amount: '1.200' may be 1200.00 or 1.20: write one of these"),
         (("pay", "{}", "5.00", "--payment-id", "a|b"), "payment_id: 'a|b' must be the bank's or provider's id"),
         (
