@@ -24,7 +24,10 @@ from dunwell.store import billing_events, cases
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow
 
-_LOOKS_AGAIN, _TOLD_AGAIN = timedelta(seconds=10), timedelta(minutes=10)
+_LOOKS_AGAIN = timedelta(seconds=10)
+"""How soon it is looked again whether the ledger shows what a case was told."""
+_TOLD_AGAIN = timedelta(minutes=10)
+"""After how long a case is told again what the server took for it and the ledger does not show."""
 _UNDONE = "match-undone"
 """The id of the reversal by which a case gives back what was matched wrongly."""
 
@@ -60,11 +63,13 @@ _TELLING = TypeAdapter(_Telling)
 
 
 def _noted(telling: _Telling) -> dict[str, Any]:
+    """Return how it is kept with the payment; empty when nothing is left of it."""
     noted: dict[str, Any] = _TELLING.dump_python(telling, mode="json") if telling.news else {}
     return noted
 
 
 def _is_booked(one: News, booked: Mapping[str, Booked]) -> bool:
+    """Whether the ledger shows what this event says."""
     payment = booked.get(one.content["payment_id"])
     if payment is None or one.name == "payment_received":
         return payment is not None
@@ -93,7 +98,7 @@ class BilledPayments:
             if row.decided_by is not None and row.invoice_id is None:
                 return waits(row.reason or "")
             was_told = bool(row.applied)
-            if not await self._is_written(row):
+            if not await self._finish_telling(row):
                 return _not_yet(row)
             found = await asyncio.to_thread(self._find, row)
             if found.news:
@@ -106,8 +111,8 @@ class BilledPayments:
             await asyncio.to_thread(self._look_at_invoices_again, row.provider, found.billed)
         return _not_yet(row) if row.applied else settled(found.invoice_id)
 
-    async def _tell(self, row: BillingSubjectRow, telling: "_Telling") -> None:
-        """Tell the case. What it has not written down when this ends stays noted. Raises Refused."""
+    async def _tell(self, row: BillingSubjectRow, telling: _Telling) -> None:
+        """Tell the case. What it has not confirmed as recorded stays noted with the payment. Raises Refused."""
         left, taken_at = list(telling.news), None
         await asyncio.to_thread(self._note_telling, row, telling)
         try:
@@ -124,10 +129,10 @@ class BilledPayments:
         finally:
             row.applied = _noted(replace(telling, news=left, taken_at=taken_at))
 
-    async def _is_written(self, row: BillingSubjectRow) -> bool:
-        """Whether the ledger shows all that the case was told: what is news is reckoned from the ledger.
+    async def _finish_telling(self, row: BillingSubjectRow) -> bool:
+        """Return whether the ledger shows all that the case was told before; only then can it say what is news.
 
-        What is not there is told again, when the server took it only after a while: that answers whether it counts.
+        What is missing is told again: at once when nobody knows whether the server took it, else after _TOLD_AGAIN.
         """
         telling = _Telling.of(row.applied)
         if telling is None:
@@ -141,13 +146,13 @@ class BilledPayments:
             row.applied = _noted(replace(telling, news=left))
         return not row.applied
 
-    def _unwritten(self, telling: "_Telling") -> list[News]:
+    def _unwritten(self, telling: _Telling) -> list[News]:
         with self._database.reading() as session:
             names = {one.content["payment_id"] for one in telling.news}
             booked = billing_events.booked(session, telling.invoice_id, names)
         return [one for one in telling.news if not _is_booked(one, booked)]
 
-    def _note_telling(self, row: BillingSubjectRow, telling: "_Telling") -> None:
+    def _note_telling(self, row: BillingSubjectRow, telling: _Telling) -> None:
         with self._database.writing_beside_customers() as session:
             billing_events.note_telling(session, row, _noted(telling))
 

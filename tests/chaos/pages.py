@@ -153,31 +153,40 @@ class Visitor:
         return answer
 
 
+class _Lines:
+    """A file with a line of JSON for each thing that happened, and when."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._lock = file, threading.Lock()
+
+    def append(self, **facts: Any) -> None:
+        line = {"at": datetime.now(UTC).isoformat()} | facts
+        with self._lock, self._file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
 class Visits:
     """What became of the forms of customers' pages."""
 
     def __init__(self, state: Path) -> None:
-        self._file, self._lock = state / VISITS, threading.Lock()
+        self._lines = _Lines(state / VISITS)
 
     def write(
         self, outcome: str, act: str, link: str, form_ids: Sequence[str], *, message: str = "", customer: str = ""
     ) -> None:
         """message: which one the link came with, as its provider names it. customer: whose restriction it shows."""
-        line: dict[str, Any] = {"at": datetime.now(UTC).isoformat(), "outcome": outcome, "act": act}
-        line |= {"link": link[:6], "form_ids": list(form_ids), "message": message, "customer": customer}
-        with self._lock, self._file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        about = {"link": link[:6], "message": message, "customer": customer}
+        self._lines.append(outcome=outcome, act=act, form_ids=list(form_ids), **about)
 
 
 class Stops:
     """The addresses from which our service took the word STOP, and when it had."""
 
     def __init__(self, state: Path) -> None:
-        self._file, self._lock = state / STOPS, threading.Lock()
+        self._lines = _Lines(state / STOPS)
 
     def write(self, address: str) -> None:
-        with self._lock, self._file.open("a") as file:
-            file.write(json.dumps({"at": datetime.now(UTC).isoformat(), "address": address}) + "\n")
+        self._lines.append(address=address)
 
 
 def outcome_of(statuses: Sequence[int]) -> str:

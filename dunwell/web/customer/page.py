@@ -100,10 +100,10 @@ async def say(request: Request, link: Opened, act: str) -> Response:
             raise Unfit({"form": Fault("problem")})
         form = Submission.of(link.link_id, sent.form_id, act, sent.said)
         then = await asyncio.to_thread(first_sent, service, form) or now
-        read = facts if then == now else await asyncio.to_thread(_read, service, link, then)
+        page_then = facts if then == now else await asyncio.to_thread(_read, service, link, then)
         writer = Writer(service.deps.catalogue, _language(request, facts))
         reader = Reader(sent, writer.locale, facts.time_zone, facts.country)
-        found = kind.read(acts.Form(reader, read, writer, link.principal.label, then))
+        found = kind.read(acts.Form(reader, page_then, writer, link.principal.label, then))
         await carry_out(service, link, found, form, now)
     except Unfit as unfit:
         return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), form)

@@ -91,7 +91,6 @@ async def tell_all(service: Service, link: Link, tellings: Sequence[Telling], fo
 
 
 async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
-
     async def told() -> Any:
         return await service.cases.tell(
             one.invoice_id, one.event, one.content, note=one.note, principal=link.principal, request_id=form_id

@@ -47,9 +47,9 @@ def _release(service: Service, link: Link, form: Submission) -> None:
 
 
 def first_sent(service: Service, form: Submission) -> datetime | None:
-    """Return when this form first came in, if nobody could be told its outcome yet or it was carried out; else None.
+    """Return when this form first came in; None when it did not, or was refused then.
 
-    Sent again, it is read as of then: its day may have passed in between, and a case may hold its first sending.
+    A form that is sent again is read as of then: its day may have passed since, and a case may have taken it.
     Raises Refused when another form with its id was carried out before.
     """
     with service.database.reading() as session:
