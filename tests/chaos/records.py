@@ -317,9 +317,17 @@ class Records:
 
     @cached_property
     def not_applied(self) -> list[str]:
-        """What Stripe, a webhook or the bank told of, and what nobody had come to yet."""
+        """What Stripe, a webhook or the bank told of, and clerks' answers, that nobody had come to yet."""
         due = [name for (_, name), row in self.subjects.items() if row["state"] == "due"]
+        due += sorted(self.answers_to_tell)
         return due + [row["identity"] for row in self.rows(f"SELECT identity FROM bank_entries e WHERE {TO_HAND_ON}")]
+
+    @cached_property
+    def answers_to_tell(self) -> frozenset[str]:
+        """Clerks' answers of which their cases had not been told when the run was over: a killed process held them."""
+        bodies = [row["body"] for row in self.rows("SELECT body FROM webhook_events WHERE done_at IS NULL")]
+        told = [event for body in bodies for event in _json(body).get("cases", ())]
+        return frozenset(event["content"]["answer"] for event in told if "answer" in event["content"])
 
     @cached_property
     def bank_entries(self) -> list[Row]:

@@ -103,6 +103,7 @@ def _left_once(records: Records) -> Iterator[str]:
             if len(left) > 1:
                 yield f"{what} left as {len(left)} messages"
             waits = answer["invoice_id"] in records.under_way or answer["reply_id"] in on_their_way
+            waits = waits or answer["answer_id"] in records.answers_to_tell
             if not left and not waits and step not in asked:
                 yield f"{what} never left, and nobody was told"
             for name in left & accepted:

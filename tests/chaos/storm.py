@@ -635,10 +635,15 @@ async def _has_ended(handle: Handle) -> bool:
 
 
 async def _keep(state: Path, plant: StormyPlant, handles: dict[str, Handle], ended: dict[str, Handle]) -> None:
-    """Every history, and what those cases tell that have ended. One that cannot be asked counts as under way."""
+    """Every history, and what those cases tell that have ended.
+
+    One that cannot be asked counts as under way, and so does one that runs again: to send a clerk's answer, say.
+    """
     (state / "histories").mkdir()
     (state / "statuses").mkdir()
     for name, handle in ended.items():
+        if not await _has_ended(handle):
+            continue
         for _ in range(_ASKED):
             with suppress(RPCError, WorkflowQueryFailedError):
                 status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))

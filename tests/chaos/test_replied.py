@@ -311,6 +311,17 @@ def test_whoever_gave_up_as_nobody_answered_may_have_been_heard(copy: Path) -> N
     assert list(RULES[_PAGE](Records(copy))) == []
 
 
+def test_an_answer_that_its_case_was_not_told_of_yet_is_under_way(copy: Path) -> None:
+    """The web service was killed between the two; the event is free again minutes later."""
+    cases = '{"cases": [{"name": "reply_handled", "content": {"answer": "answer-a"}, "invoices": ["inv-1"]}]}'
+    event = f"INSERT INTO webhook_events VALUES ('dunwell', 'e1', 'reply_handled', '{cases}', '2027-03-24', NULL)"
+    _sql(copy, "DELETE FROM message_invoices WHERE message_id='m3'")
+    assert len(list(RULES[_ANSWER](Records(copy)))) == 1
+    _sql(copy, event)
+    records = Records(copy)
+    assert (list(RULES[_ANSWER](records)), records.not_applied) == ([], ["answer-a"])
+
+
 def test_an_address_that_was_opened_again_may_be_written_to(copy: Path) -> None:
     _after_it_was_closed("DELETE FROM closed_addresses")(copy)
     assert list(RULES[_CLOSED_TO](Records(copy))) == []
