@@ -324,7 +324,7 @@ class Records:
 
     @cached_property
     def answers_to_tell(self) -> frozenset[str]:
-        """Clerks' answers of which their cases had not been told when the run was over: a killed process held them."""
+        """Clerks' answers that their cases had not been told of when the run was over: a killed process held them."""
         bodies = [row["body"] for row in self.rows("SELECT body FROM webhook_events WHERE done_at IS NULL")]
         told = [event for body in bodies for event in _json(body).get("cases", ())]
         return frozenset(event["content"]["answer"] for event in told if "answer" in event["content"])
