@@ -1,6 +1,6 @@
 """Registers invoices: checks their policies, keeps them, and prepares the start of their cases."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -31,6 +31,9 @@ from workflows.messages import CaseStart
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+_AT_ONCE = 500
+"""Invoices that one query looks up: a database takes no more than some thousand ids."""
 
 
 @dataclass(frozen=True)
@@ -291,23 +294,44 @@ def _check_unchanged(one: _Checked, row: InvoiceRow, case: Case | None) -> None:
     raise Refused(next(iter(changed)), f"{said}; {advice}")
 
 
-def without_people(session: Session | None, found: Iterable[Invoice]) -> set[str]:
+def without_people(session: Session | None, found: Sequence[Invoice]) -> set[str]:
     """Return the ids of those new invoices that are refused because nobody can be asked about them.
 
     session: None where there is no database, and no customer is known
     """
     unasked, met = set[str](), set[str]()  # met: customers of whom a record before has named somebody
-    for invoice in found:
-        customer_id = invoice.customer.customer_id
-        known: Sequence[Person] = ()
-        if session is not None and not invoice.customer.contacts:
-            if invoice.invoice_id in invoices.get_rows(session, [invoice.invoice_id]):
+    for some in _in_chunks(found):
+        silent = [one for one in some if not one.customer.contacts]  # their records name nobody of the customer
+        rows: Collection[str] = ()
+        people: Mapping[str, Sequence[Person]] = {}
+        if session is not None and silent:
+            rows = invoices.get_rows(session, [one.invoice_id for one in silent])
+            people = contacts.people(session, {one.customer.customer_id for one in silent})
+        for invoice in some:
+            customer_id = invoice.customer.customer_id
+            if invoice.customer.contacts:
+                met.add(customer_id)
                 continue
-            known = contacts.people(session, [customer_id])[customer_id]
-        if customer_id not in met and not _somebody_to_ask(invoice, known):
-            unasked.add(invoice.invoice_id)
-        met |= {customer_id} if invoice.customer.contacts else set()
+            new = invoice.invoice_id not in rows and customer_id not in met
+            if new and not _somebody_to_ask(invoice, people.get(customer_id, ())):
+                unasked.add(invoice.invoice_id)
     return unasked
+
+
+def known_cases(session: Session, found: Sequence[Invoice]) -> dict[str, Case]:
+    """Return the cases that these invoices have already, by invoice id."""
+    rows = {
+        invoice_id: row
+        for some in _in_chunks(found)
+        for invoice_id, row in cases.get_rows(session, [one.invoice_id for one in some]).items()
+    }
+    return {invoice_id: Case.model_validate(row.state) for invoice_id, row in rows.items()}
+
+
+def _in_chunks(found: Sequence[Invoice]) -> Iterator[Sequence[Invoice]]:
+    """Yield the invoices, as many at a time as are looked up by one query."""
+    for begin in range(0, len(found), _AT_ONCE):
+        yield found[begin : begin + _AT_ONCE]
 
 
 def nobody_to_ask() -> Refused:

@@ -16,7 +16,7 @@ from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import Cases
 from dunwell.client.previews import contact_hours, due_far_off, notes_on, preview_facts, previewed, what_happens
-from dunwell.client.registration import Registered, Registrar, nobody_to_ask, without_people
+from dunwell.client.registration import Registered, Registrar, known_cases, nobody_to_ask, without_people
 from dunwell.client.starting import REHEARSAL_SPEED, Start
 from dunwell.commands.common import (
     REFUSED,
@@ -46,7 +46,6 @@ from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.settings import load_settings
-from dunwell.store import cases
 from dunwell.store.database import Database
 
 _REFUSALS_SHOWN = 1_000
@@ -247,9 +246,7 @@ def _known(database: Database, invoices: Sequence[Invoice]) -> tuple[dict[str, C
     with suppress(NotReady, SQLAlchemyError):
         check_set_up(database)
         with database.reading() as session:
-            found = {one.invoice_id: cases.get(session, one.invoice_id) for one in invoices}
-            known = {invoice_id: case for invoice_id, case in found.items() if case is not None}
-            return known, without_people(session, invoices)
+            return known_cases(session, invoices), without_people(session, invoices)
     return {}, without_people(None, invoices)
 
 

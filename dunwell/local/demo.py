@@ -538,9 +538,11 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
         system.server.address, namespace=system.server.namespace, data_converter=pydantic_data_converter
     )
     invoices, terminal = demo_invoices(), console.is_terminal
-    console.print(f"Temporal UI: {system.server.ui_url}")
+    console.print(f"Temporal UI: {system.server.ui_url}", soft_wrap=True)
     if system.sites is not None:
-        console.print(f"A product whose accounts are limited and given back: {system.sites.product}")
+        console.print(f"A product whose accounts are limited and given back: {system.sites.product}", soft_wrap=True)
+    if not terminal:
+        console.print("Without a terminal it ends, and stops everything, when all cases have ended.")
     console.print(f"Pull a plug, if you like: kill -9 {system.worker.pid} ends the worker, and nothing is lost.")
     if terminal:
         board = Board(console, invoices, system.server.ui_url)
@@ -556,17 +558,17 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
             system.sites.web,
             next(for_rehearsal(one).customer.customer_id for one in invoices if one.invoice_id == "never-pays"),
         )
-        console.print(f"The console: {url}/console. This link signs you in, once:")
+        console.print("This link signs you in to the console, once:")
         console.print(sign_in_link(system.deps.database.url, url), soft_wrap=True)
-        console.print(
-            f"An account that is still limited, as its people see it: {system.sites.product}/accounts/{limited}"
-        )
+        console.print("The console lists these cases and customers as rehearsals, apart from real ones:")
+        console.print(f"{url}/console/cases?rehearsals=only", soft_wrap=True)
+        console.print(f"{url}/console/customers?rehearsals=only", soft_wrap=True)
+        console.print("An account that is still limited, as its people see it:")
+        console.print(f"{system.sites.product}/accounts/{limited}", soft_wrap=True)
         console.print(
             "Follow its link to the page that says why; record the payment of never-pays in the console: it is back."
         )
-        console.print(
-            f"Look around there and at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
-        )
+        console.print("Everything stays up until Ctrl-C, which stops it and leaves nothing behind.")
         with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
             while True:
                 system.check()

@@ -32,6 +32,7 @@ class Filters:
     stage  a stage, or OPEN
     least, most  of the invoiced amount
     sort   due, amount, next or customer
+    rehearsals   those of rehearsals, which are never listed among the others
     """
 
     words: str = ""
@@ -40,6 +41,7 @@ class Filters:
     least: Decimal | None = None
     most: Decimal | None = None
     sort: str = "due"
+    rehearsals: bool = False
 
     @property
     def narrow(self) -> bool:
@@ -79,16 +81,19 @@ class FoundCustomer:
 
 
 def find_cases(session: Session, filters: Filters, first: int, most: int) -> tuple[list[FoundCase], int]:
-    """Return the cases from number `first` on, at most `most`, and how many there are; none of rehearsals."""
+    """Return the cases from number `first` on, at most `most`, and how many there are: real, or of rehearsals."""
     query = _cases(filters)
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = session.execute(query.offset(first).limit(most))
     return [_case(row, invoice, customer) for row, invoice, customer in rows], total
 
 
-def find_customers(session: Session, words: str, first: int, most: int) -> tuple[list[FoundCustomer], int]:
+def find_customers(
+    session: Session, words: str, first: int, most: int, *, rehearsals: bool = False
+) -> tuple[list[FoundCustomer], int]:
     """Return the customers likewise, by their name, their id or somebody who works there."""
-    query = select(CustomerRow).where(~CustomerRow.customer_id.startswith(REHEARSAL)).order_by(CustomerRow.name)
+    rehearsed = CustomerRow.customer_id.startswith(REHEARSAL)
+    query = select(CustomerRow).where(rehearsed if rehearsals else ~rehearsed).order_by(CustomerRow.name)
     if words:
         people = exists().where(
             ContactRow.customer_id == CustomerRow.customer_id,
@@ -117,7 +122,7 @@ def _cases(filters: Filters) -> Select[CaseRow, InvoiceRow, CustomerRow]:
         select(CaseRow, InvoiceRow, CustomerRow)
         .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
         .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
-        .where(CaseRow.rehearsal.is_(False))
+        .where(CaseRow.rehearsal.is_(filters.rehearsals))
     )
     if filters.words:
         columns = (CustomerRow.name, CustomerRow.customer_id, InvoiceRow.number, InvoiceRow.invoice_id)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from dunwell.client.registration import Registered, Registrar
+from dunwell.client.registration import Registered, Registrar, known_cases, without_people
 from dunwell.domain.events import parse_event
 from dunwell.domain.invoice import UNDETERMINED, Invoice
 from dunwell.domain.refusal import Refused
@@ -200,3 +200,15 @@ def test_b10_a_record_without_group_and_kind_says_nothing_about_them(database: D
     with database.reading() as session:
         known = invoices.get_customer(session, "acme")
     assert (known.kind, known.group, known.shares) == (DebtorKind.BUSINESS, "vogel", "vogel")
+
+
+def test_who_has_nobody_to_ask_is_looked_up_by_two_queries_for_all(database: Database) -> None:
+    registrar = Registrar(sample_deps(database), the_ladders())
+    registrar.register(bill("known", "old"), NOW)
+    found = [bill(f"N{number}", f"new-{number}", contacts=()) for number in range(30)]
+    found += [bill("N-old", "old", contacts=(), names_contacts=False), bill("known", "old", contacts=())]
+    with database.reading() as session, counted(database) as statements:
+        unasked = without_people(session, found)
+        assert known_cases(session, found).keys() == {"known"}
+    assert unasked == {f"N{number}" for number in range(30)}
+    assert len([one for one in statements if one.startswith("SELECT")]) == 3

@@ -3,7 +3,8 @@
 import asyncio
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -30,6 +31,8 @@ _PAGE = 50
 _MOST_ROWS = 20_000
 """Rows of a CSV file."""
 _LONGEST = 100
+_REHEARSALS = "only"
+"""Says in an address that a list is of rehearsals."""
 _HEADS = (
     "invoice_id",
     "number",
@@ -49,11 +52,18 @@ Words = Annotated[str, Query(max_length=_LONGEST)]
 
 
 def filters_of(
-    q: Words = "", stage: Words = "", policy: Words = "", least: Words = "", most: Words = "", sort: Words = "due"
+    q: Words = "",
+    stage: Words = "",
+    policy: Words = "",
+    least: Words = "",
+    most: Words = "",
+    sort: Words = "due",
+    rehearsals: Words = "",
 ) -> Filters:
     """Return the filters of a request. What makes no sense narrows nothing."""
     known = stage if stage == OPEN or stage in set(Stage) else ""
-    return Filters(q.strip(), known, policy.strip(), sought_amount(least), sought_amount(most), sort)
+    amounts = sought_amount(least), sought_amount(most)
+    return Filters(q.strip(), known, policy.strip(), *amounts, sort, rehearsals == _REHEARSALS)
 
 
 Narrowed = Annotated[Filters, Depends(filters_of)]
@@ -67,19 +77,20 @@ async def cases(
     first: Position = 0,
 ) -> Response:
     """Show the cases that the filters leave. htmx gets the table alone."""
-    service = service_of(request)
+    service, rehearsed = service_of(request), replace(filters, rehearsals=True)
 
     def read() -> dict[str, Any]:
         with service.database.reading() as session:
             found, total = find_cases(session, filters, first, _PAGE)
+            apart = 0 if total or filters.rehearsals else find_cases(session, rehearsed, 0, 0)[1]
             names = session.scalars(select(PolicyRow.name).distinct().order_by(PolicyRow.name)).all()
             saved = saved_filters.of_user(session, principal, "cases")
-            return {"found": found, "total": total, "policies": names, "saved": saved}
+            return {"found": found, "total": total, "policies": names, "saved": saved, "apart": apart}
 
     facts = await asyncio.to_thread(read)
     template = "cases_part.html" if is_partial(request) else "cases.html"
     known = {"filters": filters, "query": _query(filters), "first": first, "size": _PAGE, "stages": [OPEN, *Stage]}
-    return page(request, template, principal, **known, **facts)
+    return page(request, template, principal, rehearsed=_query(rehearsed), **known, **facts)
 
 
 @router.get("/cases.csv")
@@ -88,7 +99,7 @@ async def cases_as_csv(
 ) -> Response:
     """Answer the same cases as a CSV file."""
     text = await asyncio.to_thread(_csv, service_of(request), filters)
-    name = f"cases-{now(request):%Y-%m-%d}.csv"
+    name = f"{'rehearsals' if filters.rehearsals else 'cases'}-{now(request):%Y-%m-%d}.csv"
     return file_response(text, name, "text/csv; charset=utf-8")
 
 
@@ -98,27 +109,24 @@ async def customers(
     principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
     q: Words = "",
     first: Position = 0,
+    rehearsals: Words = "",
 ) -> Response:
     """Show the customers that the words find. htmx gets the table alone."""
-    service = service_of(request)
+    service, words, only = service_of(request), q.strip(), rehearsals == _REHEARSALS
 
     def read() -> dict[str, Any]:
         with service.database.reading() as session:
-            found, total = find_customers(session, q.strip(), first, _PAGE)
+            found, total = find_customers(session, words, first, _PAGE, rehearsals=only)
+            apart = 0 if total or only else find_customers(session, words, 0, 0, rehearsals=True)[1]
             saved = saved_filters.of_user(session, principal, "customers")
-            return {"found": found, "total": total, "saved": saved}
+            return {"found": found, "total": total, "saved": saved, "apart": apart}
 
     facts = await asyncio.to_thread(read)
     template = "customers_part.html" if is_partial(request) else "customers.html"
+    query = _given({"q": words, "rehearsals": _REHEARSALS if only else ""})
+    known = {"words": q, "rehearsals": only, "query": query, "first": first, "size": _PAGE}
     return page(
-        request,
-        template,
-        principal,
-        words=q,
-        query=urlencode({"q": q.strip()}) if q.strip() else "",
-        first=first,
-        size=_PAGE,
-        **facts,
+        request, template, principal, rehearsed=_given({"q": words, "rehearsals": _REHEARSALS}), **known, **facts
     )
 
 
@@ -130,8 +138,13 @@ def _query(filters: Filters) -> str:
         "least": filters.least,
         "most": filters.most,
         "sort": filters.sort if filters.sort != "due" else "",
+        "rehearsals": _REHEARSALS if filters.rehearsals else "",
     }
-    return urlencode({name: str(value) for name, value in given.items() if value not in {"", None}})
+    return _given(given)
+
+
+def _given(values: Mapping[str, object]) -> str:
+    return urlencode({name: str(value) for name, value in values.items() if value not in {"", None}})
 
 
 def _csv(service: Service, filters: Filters) -> str:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
@@ -66,6 +67,7 @@ def _environment() -> Environment:
         finalize=in_console,
     )
     made.filters.update(FILTERS)
+    made.tests["rehearsal"] = is_rehearsal
     made.globals.update(Right=Right, prefix=PREFIX, navigation=NAVIGATION)
     return made
 

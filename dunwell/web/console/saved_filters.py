@@ -18,8 +18,8 @@ from dunwell.web.service import service_of
 router = APIRouter(prefix=f"{PREFIX}/filters", route_class=ConsoleRoute, include_in_schema=False)
 
 LISTS: Mapping[str, tuple[Right, frozenset[str]]] = {
-    "cases": (Right.CASES_READ, frozenset({"q", "stage", "policy", "least", "most", "sort"})),
-    "customers": (Right.CUSTOMERS_READ, frozenset({"q"})),
+    "cases": (Right.CASES_READ, frozenset({"q", "stage", "policy", "least", "most", "sort", "rehearsals"})),
+    "customers": (Right.CUSTOMERS_READ, frozenset({"q", "rehearsals"})),
     "messages": (Right.MESSAGES_READ, frozenset({"state", "channel", "customer"})),
 }
 """The lists whose filters can be saved: the right that reads one, and the fields that it is narrowed by."""
