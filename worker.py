@@ -53,6 +53,8 @@ _STEPS_AT_ONCE, _WRITES_AT_ONCE = 20, 10
 THREADS = _STEPS_AT_ONCE + _WRITES_AT_ONCE
 CACHED_CASES = 1000
 _GRACE = timedelta(seconds=20)
+_STUCK = timedelta(minutes=1)
+"""A workflow task that takes so long is stuck. The server gives it to another worker after ten seconds."""
 
 _log = logging.getLogger("dunwell.worker")
 
@@ -108,8 +110,16 @@ async def make_worker(
         max_concurrent_activities=_STEPS_AT_ONCE,
         graceful_shutdown_timeout=_GRACE,
     )
+    _let_slow_tasks_end(at_once)
     async with at_once, steps:
         yield
+
+
+def _let_slow_tasks_end(worker: Worker) -> None:
+    """See docs/decisions/0048: the SDK interrupts a task that takes two seconds, and may keep its case for ever."""
+    if worker._workflow_worker is None:
+        raise RuntimeError("the SDK has another worker than the one that this was written for")
+    worker._workflow_worker._deadlock_timeout_seconds = _STUCK.total_seconds()
 
 
 async def work(settings: Settings) -> None:
