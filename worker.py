@@ -53,8 +53,8 @@ _STEPS_AT_ONCE, _WRITES_AT_ONCE = 20, 10
 THREADS = _STEPS_AT_ONCE + _WRITES_AT_ONCE
 CACHED_CASES = 1000
 _GRACE = timedelta(seconds=20)
-_STUCK = timedelta(minutes=1)
-"""A workflow task that takes so long is stuck. The server gives it to another worker after ten seconds."""
+_STUCK = 60
+"""Seconds. A workflow task that takes so long is stuck; the server gives it to another worker after ten."""
 
 _log = logging.getLogger("dunwell.worker")
 
@@ -119,7 +119,7 @@ def _let_slow_tasks_end(worker: Worker) -> None:
     """See docs/decisions/0048: the SDK interrupts a task that takes two seconds, and may keep its case for ever."""
     if worker._workflow_worker is None:
         raise RuntimeError("the SDK has another worker than the one that this was written for")
-    worker._workflow_worker._deadlock_timeout_seconds = _STUCK.total_seconds()
+    worker._workflow_worker._deadlock_timeout_seconds = _STUCK
 
 
 async def work(settings: Settings) -> None:

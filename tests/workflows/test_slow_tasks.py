@@ -35,7 +35,7 @@ class SlowOnce(UnsandboxedWorkflowRunner):
                 time.sleep(_SLOW)
             return activate(activation)
 
-        instance.activate = slowly  # type: ignore[method-assign]
+        instance.activate = slowly  # type: ignore[method-assign, assignment]
         return instance
 
 
