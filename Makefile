@@ -55,7 +55,7 @@ mutations: install  ## builds broken on purpose, one a guarantee and more: the c
 	$(BIN)/python -m tests.chaos.mutations
 
 laws: install  ## the guarantees as laws, against 10,000 lives and 5,000 claims drawn at random
-	LAWS=10000 $(BIN)/pytest tests/laws
+	LAWS=10000 $(BIN)/pytest --timeout 0 tests/laws
 
 fuzz: install  ## nonsense through every door: a table of what came of it, which must be nothing
 	$(BIN)/python -m tests.fuzz
