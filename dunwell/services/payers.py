@@ -56,7 +56,7 @@ def name(
     ):
         raise TooManyPayers
     row = PayerRow(
-        payer_id=sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32],
+        payer_id=_id_of(link, form_id),
         invoice_id=invoice_id,
         customer_id=link.customer_id,
         link_id=link.link_id,
@@ -76,6 +76,15 @@ def name(
     case = cases.get(session, invoice_id)
     if ask and case is not None:
         _ask(session, case, row, now)
+
+
+def was_named(session: Session, link: Link, form_id: str) -> bool:
+    """Whether this form of a link named somebody who was new."""
+    return payers.get(session, _id_of(link, form_id)) is not None
+
+
+def _id_of(link: Link, form_id: str) -> str:
+    return sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32]
 
 
 def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:

@@ -66,6 +66,15 @@ def receive(session: Session, event: ProviderEvent, owner: Owner | None, now: da
     return Received(reply_id, () if row.handled_at else tuple(one.invoice_id for one in concerned))
 
 
+def is_kept_from_page(session: Session, form_id: str) -> bool:
+    """Whether what somebody typed into this form of the customer's own page is kept."""
+    return replies.get(session, _id_from_page(form_id)) is not None
+
+
+def _id_from_page(form_id: str) -> str:
+    return reply_id_of(f"page/{form_id}")
+
+
 def from_page(
     session: Session, form_id: str, customer_id: str, contact_id: str | None, subject: str, text: str, now: datetime
 ) -> Received:
@@ -73,7 +82,7 @@ def from_page(
 
     form_id  of the form, which is one request however often it is sent
     """
-    reply_id, owner = reply_id_of(f"page/{form_id}"), Owner((customer_id,), contact_id, FoundBy.TOKEN)
+    reply_id, owner = _id_from_page(form_id), Owner((customer_id,), contact_id, FoundBy.TOKEN)
     if replies.get(session, reply_id) is not None:
         return Received(reply_id, ())
     concerned = open_cases(session, reply_id, owner.customers)

@@ -27,6 +27,18 @@ def is_taken(session: Session, principal: str, key: str) -> bool:
     return session.scalars(query.limit(1)).first() is not None
 
 
+def is_on_its_way(session: Session, principal: str, key: str, since: datetime) -> bool:
+    """Whether an event that this principal first sent with this key since then has no answer, and may be applied."""
+    query = select(RequestRow.request_id).where(
+        RequestRow.principal == principal,
+        RequestRow.key == key,
+        RequestRow.taken_at.is_(None),
+        RequestRow.answer.is_(None),
+        RequestRow.first_at >= since,
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def add(session: Session, row: RequestRow) -> None:
     session.add(row)
     session.flush()

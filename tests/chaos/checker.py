@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dunwell.domain.events import PART, REST
 from tests.chaos import accounts, opt_outs
 from tests.chaos.claims import Debt
 from tests.chaos.incoming import asked_while_money_was_in_question, each_cent_once
@@ -271,10 +272,15 @@ def _is_written(records: Records, form: Row, request_id: str) -> bool:
     """Whether the audit has it, or it was money that was known already."""
     content = form["content"]
     payment = (form["invoice_id"], content.get("payment_id", ""))
-    part = (form["invoice_id"], f"{content.get('payment_id')} {content.get('reversal_id')}")
+    part = (form["invoice_id"], f"{content.get('payment_id')} {_key_of(content)}")
     is_money = form["event"] in {"payment_received", "payment_reversed"}
     known = payment in records.payments if form["event"] == "payment_received" else part in records.reversals
     return bool(records.told.get(request_id)) or (is_money and known)
+
+
+def _key_of(reversal: Row) -> str:
+    """What tells a reversal from others of its payment."""
+    return str(reversal.get("reversal_id") or (PART if reversal.get("amount") else REST))
 
 
 def _overlooked(records: Records, form: Row, what: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from sqlalchemy import update
 from temporalio.client import Client
 
 from dunwell.client.cases import Cases
@@ -20,6 +21,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Sender
 from dunwell.store import accounts, cases
 from dunwell.store.database import Database
+from dunwell.store.tables import RequestRow
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, make_service
 from tests.builders import (
@@ -358,6 +360,27 @@ async def test_a_promise_that_nobody_could_confirm_counts_when_it_is_sent_again_
     assert (await firm.post("/promise", **a_promise("2027-03-29"))).status_code == 303
     assert len(firm.engine.told) == 1
     assert (await firm.post("/promise", **a_promise("2027-03-29", form_id="f2"))).status_code == 422
+
+
+async def test_a_form_whose_case_has_not_answered_yet_is_not_refused_for_what_has_changed(firm: Firm) -> None:
+    harness = firm.chase()
+    firm.engine.slow = True
+    assert (await firm.post("/promise", **a_promise("2027-03-29"))).status_code == 503
+    harness.record("dispute_opened", "2027-03-24 12:01", reason="price", opened_by="agent-3")
+    again = await firm.post("/promise", **a_promise("2027-03-29"))
+    assert again.status_code == 503
+    assert "Please try again in a few minutes." in text_of(again)
+    with firm.deps.database.writing() as session:
+        session.execute(update(RequestRow).values(taken_at=firm.now))
+    assert (await firm.post("/promise", **a_promise("2027-03-29"))).status_code == 303
+
+
+async def test_a_form_that_nobody_answered_is_offered_again_as_the_same_form(firm: Firm) -> None:
+    firm.chase()
+    firm.engine.slow = True
+    answer = await firm.post("/promise", **a_promise("2027-03-29", form_id="f" * 32))
+    assert answer.status_code == 503
+    assert f'name="form_id" value="{"f" * 32}"' in answer.text
 
 
 async def test_opening_every_address_changes_nothing(firm: Firm) -> None:

@@ -12,7 +12,9 @@ from dunwell.domain.links import Scope
 from dunwell.domain.self_service import Every, plan, shares
 from dunwell.services.payers import NamedPayer
 from dunwell.views.customer_page import Bill, CustomerPage
+from dunwell.web.customer import kept
 from dunwell.web.customer.rendering import Writer
+from dunwell.web.customer.sent_once import Kept
 from dunwell.web.customer.typed import Fault, Reader, SentFile, Unfit
 
 ALL = "all"
@@ -255,23 +257,23 @@ class Kind:
     read   how it is read; `done`: the word that confirms it when it is sent again
     scope  what its link has to allow
     able   about which invoices it can be
-    tells  whether a case is told
+    kept   whether what it says is kept, where no case is told of it
     """
 
     read: Callable[[Form], Act]
     scope: Scope
     done: str
     able: Callable[[Bill], bool] = field(default=any_open)
-    tells: bool = True
+    kept: Kept | None = None
 
 
 ACTS: Mapping[str, Kind] = {
     "promise": Kind(promise, Scope.PROMISE, "promise_done", may_promise),
     "split": Kind(split, Scope.PROMISE, "split_done", may_split),
-    "instalments": Kind(instalments, Scope.PROMISE, "split_asked", may_wish, tells=False),
+    "instalments": Kind(instalments, Scope.PROMISE, "split_asked", may_wish, kept=kept.wish),
     "wrong": Kind(wrong, Scope.DISPUTE, "wrong_done", may_dispute),
     "paid": Kind(paid, Scope.PAY, "paid_done"),
     "call": Kind(call, Scope.CONTACT, "call_done"),
-    "payer": Kind(payer, Scope.CONTACT, "payer_done", tells=False),
-    "stop": Kind(stop, Scope.STOP, "stop_done", tells=False),
+    "payer": Kind(payer, Scope.CONTACT, "payer_done", kept=kept.payer),
+    "stop": Kind(stop, Scope.STOP, "stop_done", kept=kept.stop),
 }

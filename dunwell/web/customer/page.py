@@ -32,7 +32,7 @@ from dunwell.web.customer.error_pages import bad_link
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, Writer, page
 from dunwell.web.customer.sending import carry_out
-from dunwell.web.customer.sent_once import first_sent, was_done
+from dunwell.web.customer.sent_once import Standing, first_sent, standing
 from dunwell.web.customer.typed import Fault, Reader, Sent, Unfit, read_sent
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -115,8 +115,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         facts = await asyncio.to_thread(_read, service, link, now)
         return _shown(request, link, facts, refused=Refusal(act, sent.fields, {"form": fault}), status=422)
     except (NoAnswer, ServerAway):
-        kept = Refusal(act, sent.fields, {"form": Fault("try_again")}, sent.form_id)
-        return _shown(request, link, facts, refused=kept, status=503)
+        return _try_again(request, link, facts, act, sent)
     return _confirmed(request, link, facts, found.done)
 
 
@@ -133,14 +132,24 @@ class Refusal:
 async def _unfit(
     request: Request, link: Link, facts: CustomerPage, refused: Refusal, form: Submission | None
 ) -> Response:
-    """Show what is wrong with a form, unless what makes it impossible now is that it was carried out before.
+    """Show what is wrong with a form, unless what makes it impossible now is an earlier sending of it.
 
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
-    kind, service = acts.ACTS[refused.act], service_of(request)
-    if form is not None and await asyncio.to_thread(was_done, service, link, form, tells=kind.tells):
+    kind, earlier = acts.ACTS[refused.act], Standing.NEW
+    if form is not None:
+        earlier = await asyncio.to_thread(standing, service_of(request), link, form, kind.kept)
+    if earlier is Standing.UNDER_WAY:
+        return _try_again(request, link, facts, refused.act, Sent(refused.typed))
+    if earlier is Standing.DONE:
         return _confirmed(request, link, facts, kind.done)
     return _shown(request, link, facts, refused=refused, status=422)
+
+
+def _try_again(request: Request, link: Link, facts: CustomerPage, act: str, sent: Sent) -> Response:
+    """Show the form with its own id: sent again, it is still the same form."""
+    refused = Refusal(act, sent.fields, {"form": Fault("try_again")}, sent.form_id)
+    return _shown(request, link, facts, refused=refused, status=503)
 
 
 def _shown(

@@ -27,7 +27,7 @@ from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
 from dunwell.web.customer.sending import tell_all
-from dunwell.web.customer.sent_once import first_sent, once, was_done
+from dunwell.web.customer.sent_once import Standing, first_sent, once, standing
 from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
 
@@ -43,7 +43,10 @@ _SINCE = "since"
 
 @dataclass(frozen=True)
 class _Refusal:
-    """What was refused of a form: of which invoice and form, the sentence to show with its facts, what was typed."""
+    """What was refused of a form: of which invoice and form, the sentence to show with its facts, what was typed.
+
+    `form_id`: of a form that may be sent again as the same.
+    """
 
     invoice_id: str
     form: str
@@ -51,6 +54,7 @@ class _Refusal:
     facts: Mapping[str, date] = field(default_factory=dict)
     typed: str = ""
     status: int = 422
+    form_id: str = ""
 
 
 _Understand = Callable[[RestrictedAccount, Mapping[str, str], str], Sequence[Telling] | _Refusal]
@@ -154,16 +158,27 @@ async def _told(
         then = await asyncio.to_thread(first_sent, service, form) or now(request)
         found = understand(await asyncio.to_thread(_account, service, link, then), typed, link.principal.label)
         if isinstance(found, _Refusal):
-            done = await asyncio.to_thread(was_done, service, link, form, tells=True)
-            return None if done else found
+            earlier = await asyncio.to_thread(standing, service, link, form)
+            return _anew(found, form, earlier)
         async with once(service, link, form, then):
             await service.connection.ensure()
             await tell_all(service, link, found, form.form_id)
     except (Refused, NotAllowed):
         return refusal
     except (NoAnswer, ServerAway):
-        return replace(refusal, sentence="restriction_later", status=503)
+        return _later(refusal, form)
     return None
+
+
+def _anew(found: _Refusal, form: Submission, earlier: Standing) -> _Refusal | None:
+    """What is answered to a form that is impossible now: an earlier sending may be what makes it so."""
+    if earlier is Standing.DONE:
+        return None
+    return _later(found, form) if earlier is Standing.UNDER_WAY else found
+
+
+def _later(refusal: _Refusal, form: Submission) -> _Refusal:
+    return replace(refusal, sentence="restriction_later", facts={}, status=503, form_id=form.form_id)
 
 
 def _to_page(token: str) -> Response:

@@ -16,6 +16,7 @@ from dunwell.services.submissions import Submission
 from dunwell.store import audit, idempotency_keys, sent_files, timeline
 from dunwell.store.tables import SentFileRow
 from dunwell.views.lookup import find_invoice
+from dunwell.web.customer import kept
 from dunwell.web.customer.acts import Act, Telling
 from dunwell.web.customer.opt_outs import Recipient
 from dunwell.web.customer.sent_once import once
@@ -146,14 +147,14 @@ def _note_file(service: Service, link: Link, invoice_id: str, file_id: str, now:
 def _note_stop(service: Service, link: Link, form_id: str, now: datetime) -> None:
     with service.database.writing(link.customer_id) as session:
         about = f"customer/{link.customer_id}"
-        audit.append(session, link.principal, about, "mail_stopped", now, key=f"stopped.{form_id}")
+        audit.append(session, link.principal, about, "mail_stopped", now, key=kept.stop_key(form_id))
 
 
 def _ask(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
     """Keep a wish as a reply: every open case of the customer rests until a person has answered it."""
     with service.database.writing(link.customer_id) as session:
         subject = f"Instalments for invoice {find_invoice(session, act.about).number}"
-        once = f"{link.link_id}.{form_id}"
+        once = kept.wish_id(link, form_id)
         audit.append(
             session, link.principal, f"invoice/{act.about}", "instalments_asked", now, key=f"asked.{form_id}"
         )

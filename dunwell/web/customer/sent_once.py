@@ -1,9 +1,12 @@
 """A customer's form is carried out once. Sent again, as by a double click, it is answered as the first time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
 
 from dunwell.domain.principals import NotAllowed
 from dunwell.domain.refusal import Refused
@@ -12,6 +15,25 @@ from dunwell.services.submissions import AlreadyDone, Submission
 from dunwell.store import idempotency_keys
 from dunwell.web.customer.typed import Unfit
 from dunwell.web.service import Service
+
+Kept = Callable[[Session, Link, str], bool]
+"""Whether what a form of this link and id says is in the database."""
+
+_ANSWERED_WITHIN = timedelta(minutes=5)
+"""A case that has not answered a form by then has refused it, and nobody was there to hear it."""
+
+
+class Standing(StrEnum):
+    """What became of an earlier sending of a form.
+
+    NEW        there was none, or nothing came of it
+    UNDER_WAY  its case was told and has not answered yet
+    DONE       it was carried out
+    """
+
+    NEW = "new"
+    UNDER_WAY = "under-way"
+    DONE = "done"
 
 
 @asynccontextmanager
@@ -56,8 +78,15 @@ def first_sent(service: Service, form: Submission) -> datetime | None:
         return form.first_sent(session)
 
 
-def was_done(service: Service, link: Link, form: Submission, *, tells: bool) -> bool:
-    """Return whether the form was carried out before, with the same words. `tells`: a case has to take it."""
+def standing(service: Service, link: Link, form: Submission, kept: Kept | None = None) -> Standing:
+    """Return what became of an earlier sending of the form, with the same words. `kept`: where no case takes it."""
+    by, form_id = link.principal.label, form.form_id
     with service.database.reading() as session:
-        taken = not tells or idempotency_keys.is_taken(session, link.principal.label, form.form_id)
-        return taken and form.is_done(session)
+        if not form.is_done(session):
+            return Standing.NEW
+        if kept(session, link, form_id) if kept is not None else idempotency_keys.is_taken(session, by, form_id):
+            return Standing.DONE
+        # Its row alone proves nothing: the service may have ended before it did the rest.
+        since = datetime.now(UTC) - _ANSWERED_WITHIN
+        under_way = kept is None and idempotency_keys.is_on_its_way(session, by, form_id, since)
+        return Standing.UNDER_WAY if under_way else Standing.NEW

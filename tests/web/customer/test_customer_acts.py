@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dunwell.client import payer_mail
 from dunwell.client.payer_mail import PayerMail
@@ -19,7 +19,7 @@ from dunwell.domain.terms import PayerState
 from dunwell.services import payers as payer_decisions
 from dunwell.services import replies as replies_service
 from dunwell.store import payers, replies, sent_files
-from dunwell.store.tables import AuditRow, Base, PayerRow, PaymentRow, ReplyRow
+from dunwell.store.tables import AuditRow, Base, PayerRow, PaymentRow, ReplyRow, RequestRow
 from tests.web.customer.conftest import NOW, PDF, House
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
@@ -288,6 +288,56 @@ async def test_a_promise_that_nobody_could_confirm_counts_when_it_is_sent_again_
     assert len(house.told("promise_to_pay")) == 1
     fresh = await house.send(path, "promise", day="2027-04-02")
     assert fresh.status_code == 422, "a form of now is read as of now"
+
+
+async def test_a_form_whose_case_has_not_answered_yet_is_not_refused_for_what_has_changed(house: House) -> None:
+    """It may be taken in a moment. Five minutes later its case has refused it, and nobody was there to hear it."""
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    house.engine.slow = True
+    assert (await house.send(path, "promise", form_id=form_id, day="2027-04-02")).status_code == 503
+    house.engine.apply("RIB-3", "dispute_opened", {"reason": "price", "opened_by": "agent-3"})
+    again = await house.send(path, "promise", form_id=form_id, day="2027-04-02")
+    assert again.status_code == 503 and "cuenta una sola vez" in again.text
+    with house.database.writing() as session:
+        session.execute(update(RequestRow).values(first_at=datetime.now(UTC) - timedelta(minutes=6)))
+    assert (await house.send(path, "promise", form_id=form_id, day="2027-04-02")).status_code == 422
+    with house.database.writing() as session:
+        session.execute(update(RequestRow).values(taken_at=NOW))
+    taken = await house.send(path, "promise", form_id=form_id, day="2027-04-02")
+    assert "?done=promise_done&" in taken.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("act", "typed"),
+    [
+        ("instalments", {"wish": "40 ahora y 40 en mayo"}),
+        ("payer", {"name": "Marta Gil", "email": "marta@grupo.example"}),
+        ("stop", {"sure": "yes"}),
+    ],
+)
+async def test_a_form_that_the_service_did_not_finish_is_not_confirmed(
+    house: House, act: str, typed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service ended between the form's own row and what the form says; then the form became impossible."""
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+
+    async def ended(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dunwell.web.customer.sending._do", ended)
+        with pytest.raises(asyncio.CancelledError):
+            await house.send(path, act, form_id=form_id, **typed)
+    assert house.count("submissions") == 1
+    house.pay("RIB-3", "80.00")
+    before = house.everything()
+    answer = await house.send(path, act, form_id=form_id, **typed)
+    if act == "stop":  # possible whatever was paid
+        assert "?done=stop_done&" in answer.headers["location"] and house.everything() != before
+    else:
+        assert answer.status_code == 422 and house.everything() == before
 
 
 WRONG = {"reason": "price", "text": "no es el precio"}
