@@ -16,7 +16,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import the_ladders
 from tests.chaos import audit
-from tests.chaos.checker import RULES, check, who_left_stays_so
+from tests.chaos.checker import RULES, check, forms_once, who_left_stays_so
 from tests.chaos.records import Records
 
 _RESTORE = ("copied", "restored")
@@ -505,6 +505,27 @@ VIOLATIONS = {
         _done("INSERT INTO credits VALUES ('inv-1', 'c1', '5.00', 'EUR', '2027-03-23 09:00:00')"),
     ),
 }
+
+
+def test_a_clerk_may_take_back_a_payment_that_another_clerk_took_back(copy: Path) -> None:
+    """The second form tells nothing new, so the audit has it not."""
+    form = json.loads(_form("payment_reversed", "done", "second"))
+    form["content"] = {"payment_id": "p2", "reason": "no-funds"}
+    (copy / "forms.jsonl").write_text(json.dumps(form) + "\n")
+    _sql(
+        copy,
+        "INSERT INTO requests(principal, invoice_id, key, request_id, event, first_at)"
+        " VALUES ('user-b', 'inv-3', 'f-second', 'r2', 'payment_reversed', '2027-03-02 09:00:00')",
+        "INSERT INTO notes(note_id, invoice_id, author, text, at)"
+        " VALUES ('note-r2', 'inv-3', 'user-b', 'second', '2027-03-02 09:00:00')",
+    )
+    assert [line for line in forms_once(Records(copy)) if "nobody wrote it down" in line]
+    _sql(
+        copy,
+        "INSERT INTO payment_reversals(invoice_id, payment_id, key, amount, at, reason, recorded_at) VALUES"
+        " ('inv-3', 'p2', '~rest', '200', '2027-03-02 09:00:00', 'no-funds', '2027-03-02 09:00:00')",
+    )
+    assert list(forms_once(Records(copy))) == []
 
 
 def _drop_report(folder: Path, id_: str) -> None:
