@@ -77,12 +77,16 @@ class Matching:
         await self.tell_cases(principal, [entry_id])
 
     async def undo(self, entry_id: str, principal: Principal) -> None:
-        """Take a booked payment back from its invoices, or set it aside no more. Raises Refused, NotAllowed."""
+        """Take a booked payment back from its invoices, and propose invoices anew; or set it aside no more.
+
+        Raises Refused, NotAllowed.
+        """
         if is_reported(entry_id):
             await asyncio.to_thread(self._reported.undo, entry_id, principal, _now())
             return
         await asyncio.to_thread(self._payments.undo, entry_id, principal, _now())
         await self.tell_cases(principal, [entry_id])
+        await asyncio.to_thread(self._payments.propose_again, entry_id, _now())
 
     async def set_aside(self, entry_id: str, reason: str, principal: Principal) -> None:
         """Note that a payment is for no invoice. Raises Refused, NotAllowed."""

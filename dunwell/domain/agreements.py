@@ -199,6 +199,64 @@ class AnnouncedPayment(MutableValue):
     amount: Decimal
 
 
+class Movement(MutableValue):
+    """Money that came by a payment, or went back to the payer: then `amount` is below zero."""
+
+    payment_id: str
+    amount: Decimal
+
+
+class EndedByMoney(MutableValue):
+    """One thing that money ended: it stands again once a person undoes the booking without which it had not ended.
+
+    moves     what had come when it ended, as far as it counted for it, and what came and went since
+    enough    how much of that was enough to end it
+    owed      the step that confirms it, which had not left by then
+    promise   its place among the promises
+    replaced  of a promise: something else was agreed since
+    """
+
+    at: datetime
+    moves: list[Movement]
+    enough: Decimal
+    owed: str | None = None
+    promise: int | None = None
+    replaced: bool = False
+    plan: Plan | None = None
+    dispute: Dispute | None = None
+    pause: PauseState | None = None
+    call: RequestedCall | None = None
+    awaited: Awaited | None = None
+    announced_payment: AnnouncedPayment | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it had ended also without what was undone."""
+        came = Decimal(0)
+        for move in self.moves:
+            came += move.amount
+            if came >= self.enough and came > 0:
+                return True
+        return False
+
+    def came(self, payment_id: str, amount: Decimal) -> None:
+        self.moves.append(Movement(payment_id=payment_id, amount=amount))
+
+    def went_back(self, payment_id: str, amount: Decimal) -> None:
+        """The bank took so much of the payment back, which had come."""
+        if any(move.payment_id == payment_id for move in self.moves):
+            self.came(payment_id, -amount)
+
+    def never_came(self, payment_id: str, amount: Decimal, *, whole: bool) -> None:
+        """So much of the payment was counted by mistake; `whole`: nothing is left of it."""
+        if whole:
+            self.moves = [move for move in self.moves if move.payment_id != payment_id]
+        for move in self.moves:
+            if move.payment_id == payment_id:
+                move.amount -= amount
+                return
+
+
 class Agreements(MutableValue):
     """The agreements about one invoice."""
 
@@ -221,6 +279,7 @@ class Agreements(MutableValue):
     calls_requested: int = 0
     grace: Grace | None = None
     graces: int = 0  # how often it was granted
+    ended_by_money: list[EndedByMoney] = Field(default_factory=list)  # until something newer is agreed about it
 
     @property
     def promise(self) -> Promise | None:
@@ -248,6 +307,11 @@ class Agreements(MutableValue):
             ended = PastDispute(since=dispute.since, until=now, amount=owed, rejected=less is not None)
             self.past_disputes.append(ended)
 
+    def open_dispute_again(self, dispute: Dispute) -> None:
+        """The payment that had ended it never was."""
+        self.dispute = dispute
+        self.past_disputes = [past for past in self.past_disputes if past.rejected or past.since != dispute.since]
+
     def settle(self, now: datetime) -> Promise | None:
         """Everything is paid: nothing that was agreed runs any more. Returns the promise that was kept by it."""
         self.end_dispute(now)
@@ -261,9 +325,19 @@ class Agreements(MutableValue):
         """The promise that runs gives way to another agreement, or to another due date."""
         if self.promise is not None:
             self.promise.state = PromiseState.REPLACED
+        for ended in self.ended_by_money:
+            ended.replaced = ended.replaced or ended.promise is not None
+        self.forget_ended("plan", "awaited", "announced_payment")
+
+    def forget_ended(self, *matters: str) -> None:
+        """Something newer is said about these matters, by their fields: what money had ended of them stays ended."""
+        self.ended_by_money = [
+            one for one in self.ended_by_money if all(getattr(one, matter) is None for matter in matters)
+        ]
 
     def without(self, payment_id: str, amount: Decimal) -> None:
         """So much of a payment was taken back: what was agreed after it does not count it any more."""
-        for agreed in (self.promise, self.plan, self.missed):
+        former = [ended.plan for ended in self.ended_by_money]
+        for agreed in (*self.promises, self.plan, self.missed, *former):
             if agreed is not None:
                 agreed.without(payment_id, amount)

@@ -19,6 +19,7 @@ def payment(case: CaseState, event: ev.PaymentAnnounced, now: datetime) -> list[
         case.money.check_digits("amount", event.amount)
     agreements = case.agreements
     agreements.payments_announced += 1
+    agreements.forget_ended("awaited", "announced_payment")
     agreements.announced_payment = AnnouncedPayment(at=now, amount=event.amount or case.open_amount)
     said = [Said("announced", f"{shown(case, event)}, says {event.by}", ref=event.ref)]
     waits = agreements.awaited is not None and agreements.awaited.what == "payment"
@@ -75,6 +76,7 @@ def call(case: CaseState, event: ev.CallRequested, now: datetime) -> list[Said]:
     if agreements.calls_requested > case.rules.promises.limit:
         before = agreements.calls_requested - 1
         return [*said, Said("call", f"they asked so {before} times before: the ladder goes on meanwhile")]
+    agreements.forget_ended("call")
     agreements.call = request
     return [*said, Said("awaited", "chasing waits for the call until its day is over")]
 

@@ -19,6 +19,7 @@ def opened(case: CaseState, event: ev.DisputeOpened, now: datetime) -> list[Said
         case.money.check_digits("amount", event.amount)
         if event.amount > case.open_amount:
             raise Refused("amount", f"is more than the {case.open_amount} {case.currency} that are open")
+    agreements.forget_ended("dispute")
     agreements.dispute = Dispute(
         since=now,
         reason=event.reason,
@@ -29,6 +30,7 @@ def opened(case: CaseState, event: ev.DisputeOpened, now: datetime) -> list[Said
     )
     if case.asked == 0:
         agreements.awaited = None
+        agreements.forget_ended("awaited")
     what = f"{event.amount} {case.currency}" if event.amount else "the whole invoice"
     return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
 

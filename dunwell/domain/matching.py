@@ -200,6 +200,13 @@ def in_doubt(found: Match, doubt: str) -> Match:
     return _noted(asked, (doubt,))
 
 
+def not_by_itself(found: Match, why: str) -> Match:
+    """Return a match after a person had undone such a booking, as `why` says: whatever is likely is proposed."""
+    proposals = (found.booked,) if found.booked is not None else found.proposals
+    asked = Match(rule=Rule.ALIKE if proposals else Rule.NOTHING, proposals=proposals, why=found.why)
+    return _noted(asked, (why,))
+
+
 def _notes(payment: IncomingPayment, settled: Sequence[Settled]) -> tuple[str, ...]:
     """What a person should know beside the reasons: charges, and invoices that are paid already."""
     notes = []

@@ -52,6 +52,13 @@ class EarlierAmount(MutableValue):
     until: datetime
 
 
+class Counted(MutableValue):
+    """When a payment was counted. `answers`: how many answers to the customer had been owed by then."""
+
+    at: datetime
+    answers: int
+
+
 class Money(MutableValue):
     """The amounts of one invoice, all in its currency, which has `digits` after the point."""
 
@@ -61,6 +68,7 @@ class Money(MutableValue):
     earlier_amounts: list[EarlierAmount] = Field(default_factory=list)  # oldest first
     paid: Decimal = Decimal(0)
     payments: dict[str, Decimal] = Field(default_factory=dict)  # what counts now of each, by id
+    counted: dict[str, Counted] = Field(default_factory=dict)  # since when each of them counts
     reversals: list[Reversal] = Field(default_factory=list)
     reversed_payments: list[str] = Field(default_factory=list)  # of which nothing is left
     doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
@@ -147,7 +155,7 @@ class Money(MutableValue):
             self.payments[payment_id] -= amount
             self.paid -= amount
         if amount == left:
-            for known in (self.payments, self.questioned, self.doubted):
+            for known in (self.payments, self.counted, self.questioned, self.doubted):
                 known.pop(payment_id, None)
             self.reversed_payments.append(payment_id)
         return amount

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from dunwell.domain import grace, ladder, replies
+from dunwell.domain import grace, ladder, reinstatement, replies
 from dunwell.domain.agreements import Plan
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
@@ -156,10 +156,17 @@ def subject_gone(case: Case, step: str) -> bool:
         (on.restored, case.ended is not None or not case.reduces_access),
         (on.nothing_to_pay, case.ended is not None),
         (on.accessory_left, case.may_ask_for_accessory),
+        (reinstatement.BOOKED_BY_MISTAKE, _is_to_be_corrected(case)),
         (on.grace_granted, case.agreements.grace is not None and case.agreements.grace.answer == step),
     ]
     holds = [still for key, still in there if key == message]
     return message is not None and bool(holds) and not any(holds)
+
+
+def _is_to_be_corrected(case: Case) -> bool:
+    """Whether they were thanked for a payment that was booked by mistake, and something is open."""
+    after = case.outstanding.corrects_after
+    return case.ended is None and case.unpaid > 0 and after is not None and reinstatement.thanked(case, after)
 
 
 def _reminder(case: Case) -> str | None:

@@ -26,6 +26,7 @@ class Outstanding(MutableValue):
     reminded: list[str] = Field(default_factory=list)  # reminders of agreed days that had their turn
     last_answer_at: datetime | None = None
     answers: int = 0  # how many answers were ever owed: makes each one's step id unique
+    corrects_after: int | None = None  # the correction speaks of answers later than this: they thanked for a mistake
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
     blocked_why: str | None = None  # what it waits for, where that is more than a better hour
     blocked_step: str | None = None  # that step; None means whichever comes next

@@ -21,6 +21,7 @@ def begun(case: CaseState, event: ev.Pause, now: datetime) -> list[Said]:
             return []
         agreements.customer_pause = pause
         return [Said("paused", f"the whole customer, by {event.by} {end}: {event.reason}")]
+    agreements.forget_ended("pause")
     agreements.pause = pause
     return [Said("paused", f"by {event.by} {end}: {event.reason}")]
 

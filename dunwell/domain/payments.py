@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dunwell.domain import events as ev
-from dunwell.domain import promises
-from dunwell.domain.money import QuestionedPayment
+from dunwell.domain import promises, reinstatement
+from dunwell.domain.money import Counted, QuestionedPayment
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
@@ -17,6 +17,9 @@ FARTHEST_VALUE_DATE = timedelta(days=3)
 
 RETURNED, WRONGLY_MATCHED, COUNTED_TWICE = "returned", "wrongly-matched", "counted-twice"
 """Reasons of reversals: the bank gave the money back; a person undid for which invoice it is; it is known twice."""
+
+OUR_MISTAKES = frozenset({WRONGLY_MATCHED, COUNTED_TWICE})
+"""Reasons for which the payment had never come: what it ended stands again."""
 
 _REVERSALS = {
     WRONGLY_MATCHED: "its match with this invoice was undone",
@@ -40,7 +43,7 @@ def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[
     if doubt:
         money.doubted[name] = doubt
         said.append(Said("check", f"check this payment: it {doubt}", ref=name))
-    return said + _count(case, now, asked)
+    return said + _count(case, name, now, asked)
 
 
 def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: datetime) -> list[Said]:
@@ -62,13 +65,13 @@ def credited(case: CaseState, event: ev.CreditApplied, now: datetime) -> list[Sa
     text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
     asked = case.asked
     case.money.add(event.credit_id, event.amount)
-    return [Said("payment", text, ref=event.credit_id), *_count(case, now, asked)]
+    return [Said("payment", text, ref=event.credit_id), *_count(case, event.credit_id, now, asked)]
 
 
 def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> list[Said]:
     """A payment is taken back, whole or in part; a case that it had ended is open again."""
     money, name = case.money, event.payment_id
-    asked, before = money.questioned.get(name), money.payments.get(name)
+    asked, before, counted = money.questioned.get(name), money.payments.get(name), money.counted.get(name)
     amount = money.take_back(event, now)
     if amount == 0:
         return []
@@ -79,11 +82,28 @@ def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> lis
     part = "" if amount == before else f" of {money.shown(before or amount)}"
     said = [Said("reversed", f"{money.shown(amount)}{part} taken back {_by_whom(event)}")]
     case.agreements.without(name, amount)
-    if case.agreements.plan:
-        said += promises.count_instalments(case, case.agreements.plan)
     if case.ended is Stage.PAID and case.unpaid > 0:
         said.append(_reopen(case))
+    if event.reason in OUR_MISTAKES:
+        return said + _never_came(case, name, amount, counted, now)
+    reinstatement.went_back(case, name, amount)
+    return said + _count_instalments(case, now)
+
+
+def _never_came(case: CaseState, name: str, amount: Decimal, counted: Counted | None, now: datetime) -> list[Said]:
+    """So much of the payment was counted by our mistake: what it ended stands again, and who was thanked is told."""
+    told = counted is not None and reinstatement.thanked(case, counted.answers)
+    mistake = reinstatement.Mistake(name, amount, counted.at if counted else now, told=told)
+    said = reinstatement.never_came(case, mistake, now) + _count_instalments(case, now)
+    said += reinstatement.give_time(case, mistake, now)
+    if counted is not None:
+        reinstatement.correct(case, counted)
     return said
+
+
+def _count_instalments(case: CaseState, now: datetime) -> list[Said]:
+    plan = case.agreements.plan
+    return promises.count_instalments(case, plan, now) if plan is not None else []
 
 
 def _by_whom(event: ev.PaymentReversed) -> str:
@@ -133,15 +153,17 @@ def _check_designation(case: CaseState, event: ev.PaymentReceived) -> None:
         raise Refused("designation", f"this payment is known already, {was}: take it back and record it anew")
 
 
-def _count(case: CaseState, now: datetime, asked: Decimal) -> list[Said]:
-    """What follows from money that came in; `asked` is what was asked for before."""
+def _count(case: CaseState, name: str, now: datetime, asked: Decimal) -> list[Said]:
+    """What follows from the payment `name`, which came in; `asked` is what was asked for before."""
+    case.money.counted[name] = Counted(at=now, answers=case.outstanding.answers)
+    reinstatement.came(case, name, now)
     case.agreements.awaited = case.agreements.announced_payment = None
     _drop_what_came(case)
     said = []
     if case.ended is Stage.WRITTEN_OFF:
         said.append(Said("recovery", "it is a recovery of what was written off"))
     if case.unpaid > 0:
-        return said + give_access_back(case, asked) + _after_part(case)
+        return said + give_access_back(case, asked) + _after_part(case, now)
     said += _too_much(case)
     if case.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
         said += _settle(case, now)
@@ -166,17 +188,18 @@ def _too_much(case: CaseState) -> list[Said]:
     return [Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
 
 
-def _after_part(case: CaseState) -> list[Said]:
+def _after_part(case: CaseState, now: datetime) -> list[Said]:
     """A part came in: the ladder stays where it is; a promise or an instalment may be met."""
     if case.ended:
         return []
     promise, plan, thanks = case.agreements.promise, case.agreements.plan, case.rules.reactions.part_paid
     if promise and promise.still_missing(case.money.paid) <= case.tolerance:
+        reinstatement.note_promise(case, promise, now)
         promise.state = PromiseState.KEPT
         case.outstanding.replace(thanks)
         return [Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")]
     if plan:
-        return promises.count_instalments(case, plan)
+        return promises.count_instalments(case, plan, now)
     if case.progress.steps and not case.resting:
         case.outstanding.replace(thanks)  # one says what is open after all that came
     return []
@@ -201,6 +224,7 @@ def give_access_back(case: CaseState, asked: Decimal) -> list[Said]:
 
 def _settle(case: CaseState, now: datetime) -> list[Said]:
     said, reactions = [], case.rules.reactions
+    reinstatement.note_settlement(case, now)
     kept = case.agreements.settle(now)
     if kept:
         said.append(Said("promise_kept", f"the promise for {kept.date} was kept"))

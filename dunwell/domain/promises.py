@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from dunwell.domain import events as ev
+from dunwell.domain import reinstatement
 from dunwell.domain.agreements import MissedInstalment, Plan, Promise
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
@@ -90,12 +91,13 @@ def plan_agreed(case: CaseState, event: ev.PaymentPlanAgreed, now: datetime) -> 
     return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
 
 
-def count_instalments(case: CaseState, plan: Plan) -> list[Said]:
+def count_instalments(case: CaseState, plan: Plan, now: datetime) -> list[Said]:
     """How far the plan is met. A plan met in full while something is open (the invoice grew) is over."""
     count, came = len(plan.instalments), case.money.paid - plan.paid_before + case.tolerance
     plan.met = next((met for met in range(count) if came < plan.owed_by(met + 1)), count)
     said = [Said("plan", f"{plan.met} of {count} instalments are met")]
     if plan.met == count:
+        reinstatement.note_plan(case, plan, now)
         case.agreements.plan = None
         said.append(Said("plan", f"the plan was kept; {case.open_amount} {case.currency} need a new date"))
     return said

@@ -75,13 +75,16 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
             opened = ev.DisputeOpened(reason=event.reason_code or "said-on-the-phone", opened_by=event.by)
             return disputes.opened(case, opened, now)
         case "paid" if chased:
+            agreements.forget_ended("awaited", "announced_payment")
             agreements.announced_payment = AnnouncedPayment(at=now, amount=case.open_amount)
             return announcements.said_paid(case, event.by, now)
         case "written_promise_owed" if chased:
+            agreements.forget_ended("awaited")
             agreements.awaited = Awaited(what="written_promise", since=now, by=event.by)
             return [Said("awaited", "their date in writing is due by the end of the next business day")]
         case "refused" if chased:
             agreements.awaited = None
+            agreements.forget_ended("awaited")
             hurried = Said("hurried", "they refuse: the next step does not wait for its day")
             return case.wake_at_once(now, hurried, "they refused to pay")
         case _:

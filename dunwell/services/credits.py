@@ -41,8 +41,8 @@ def follow(session: Session, case: Case, now: datetime) -> None:
     """Keep the credit of this invoice, and the tasks about it and about doubtful payments, as the case stands now."""
     case.money.given = credits.used_amount(session, case.invoice_id)
     credits.put(session, case, now)
-    decide = _to_decide(session, case) if case.credit else ""
-    _keep_task(session, case, _task_id(case.invoice_id), case.credit, decide, now)
+    credit = case.credit if case.credit > case.tolerance else Decimal(0)  # so little is kept, and asks for nothing
+    _keep_task(session, case, _task_id(case.invoice_id), credit, _to_decide(session, case) if credit else "", now)
     about = str(TaskId.of(case.invoice_id, "uncovered"))
     _keep_task(session, case, about, case.uncovered, _uncovered(session, case) if case.uncovered else "", now)
     _ask_for_checks(session, case, now)
@@ -56,7 +56,7 @@ def _keep_task(session: Session, case: Case, task_id: str, amount: Decimal, reas
     task = tasks.get(session, task_id)
     if amount == 0:
         if task is not None and task.state == TaskState.OPEN:
-            person_tasks.withdraw(session, case, [task], "nothing of it is left", now)
+            person_tasks.withdraw(session, case, [task], "nothing is left to decide about", now)
     elif task is None:
         person_tasks.raise_task(
             session, case, task_id=task_id, step="", reason=reason, now=now, amount=amount, outlives_case=True

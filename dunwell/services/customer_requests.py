@@ -102,6 +102,20 @@ def call(
             setattr(task, name, value)
 
 
+def ask_again(session: Session, deps: Dependencies, case: Case, now: datetime) -> None:
+    """Ask once more for what the case waits for again, because the payment that had ended it never came."""
+    agreements, wanted = case.agreements, list[str]()
+    if agreements.call is not None:
+        wanted.append(agreements.call.task)
+    if agreements.announced_payment is not None:
+        wanted.append(announcements.payment_task(case))
+    due_at = deps.case_calendar(session, case, now).next_open(now)
+    for task_id in wanted:
+        task = tasks.get(session, task_id)
+        if task is not None and task.state == TaskState.WITHDRAWN:
+            person_tasks.reopen(session, case, task, task.reason, now, max(task.due_at, due_at))
+
+
 def _of_link(session: Session, case: Case, by: str) -> Contact | None:
     """The contact whose link it was; None for anybody else."""
     if not by.startswith(OF_LINK):

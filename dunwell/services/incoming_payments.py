@@ -4,10 +4,11 @@ What is booked here reaches the cases by dunwell/client/matching.py, as any othe
 its customer is asked for nothing (dunwell/services/money_under_way.py).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -17,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.events import check_reason
-from dunwell.domain.incoming import Incoming, ProposalState, no_payment, said_of_set_aside, said_of_taking_up
+from dunwell.domain.incoming import Incoming, ProposalState, Source, no_payment, said_of_set_aside, said_of_taking_up
 from dunwell.domain.keys import TaskId
-from dunwell.domain.matching import Match, Part, Proposal, Rule, in_doubt, match, why_stale
+from dunwell.domain.matching import Match, Part, Proposal, Receipt, Rule, in_doubt, match, not_by_itself, why_stale
 from dunwell.domain.payments import RETURNED, WRONGLY_MATCHED
 from dunwell.domain.principals import SYSTEM, Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
@@ -28,9 +29,9 @@ from dunwell.domain.timeline import Entry
 from dunwell.services import lost_bookings, submissions
 from dunwell.services.money_under_way import DAYS_TO_DECIDE
 from dunwell.services.named_invoice import named_invoice
-from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
+from dunwell.services.payment_clues import Earlier, OpenInvoices, clues_of, owed_of, receipt_of
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, audit, cases, invoices, payments, tasks, timeline, users
+from dunwell.store import accounts, audit, bank_entries, cases, invoices, payments, tasks, timeline, users
 from dunwell.store import incoming_payments as store
 from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow, IncomingPaymentRow, ProposalRow, TaskRow
@@ -74,14 +75,21 @@ class IncomingPayments:
     # What comes in -----------------------------------------------------------------------------------------
 
     def preview(self, found: Sequence[Incoming]) -> list[Match | Taken]:
-        """Return what `take` would make of each now, as if it were the only one; Taken for one that is known."""
+        """Return what `take` would make of them now, one after the other; Taken for one that is known."""
+        previewed: list[Match | Taken] = []
+        earlier = defaultdict[str, list[Receipt]](list)
         with self._database.reading() as session:
             known = store.known(session, [one.entry_id for one in found])
             opened = OpenInvoices.read(session)
-            return [
-                _taken(known[one.entry_id], new=False) if one.entry_id in known else _match(session, one, opened)
-                for one in found
-            ]
+            for one in found:
+                if one.entry_id in known:
+                    previewed.append(_taken(known[one.entry_id], new=False))
+                    continue
+                matched = _match(session, one, opened, earlier)
+                previewed.append(matched)
+                for part in matched.booked.parts if matched.booked is not None else ():
+                    earlier[part.invoice_id].append(receipt_of(one, part.amount))
+        return previewed
 
     def take(self, found: Iterable[Incoming], principal: Principal, now: datetime) -> list[Taken]:
         """Keep each payment once, book what is sure, propose what is likely. Raises NotAllowed."""
@@ -170,20 +178,30 @@ class IncomingPayments:
 
     def _try_again(self, entry_id: str, opened: OpenInvoices, principal: Principal, now: datetime) -> bool:
         def look(session: Session) -> Match:
-            incoming = store.incoming_of(_found(session, entry_id))
-            return _match(session, incoming, opened)
+            return _match_again(session, _found(session, entry_id), opened)
 
         def decide(session: Session, matched: Match) -> bool:
             row = _found(session, entry_id)
             if row.state is not EntryState.UNMATCHED:
                 return False
             if matched.rule is Rule.NOTHING:
-                row.why = matched.why
+                row.why = matched.why if row.decided_by is None else row.why
                 return False
             _decide(session, row, matched, principal, now)
             return row.state is not EntryState.UNMATCHED
 
         return self._with_locks(look, decide)
+
+    def propose_again(self, entry_id: str, now: datetime) -> None:
+        """Propose invoices anew for a payment whose booking was undone, as when it came in; nothing is booked.
+
+        Does nothing before its cases were told: until then they have the money.
+        """
+        with self._database.reading() as session:
+            if entry_id not in store.to_try_again(session, None):
+                return
+            opened = OpenInvoices.read(session)
+        self._try_again(entry_id, opened, SYSTEM, now)
 
     def _with_locks(self, look: Callable[[Session], Match], act: Callable[[Session, Match], T]) -> T:
         """Do `act` with the locks of all customers whose invoices the match names, as it is under these locks."""
@@ -273,13 +291,15 @@ class IncomingPayments:
         with self._deciding(entry_id, now) as session:
             row = _found(session, entry_id)
             row.ask_at = now + timedelta(days=self._unmatched_days)
+            _check_not_returned(session, row)
             if row.state is EntryState.SET_ASIDE:
                 _take_up(session, row, principal, now)
                 return
             standing = store.standing(session, entry_id)
             if row.state is not EntryState.BOOKED or not standing:
                 raise Refused("entry", f"{entry_id} is {row.state.value}: nothing was decided that can be undone")
-            _check_not_returned(session, standing)
+            for proposal in store.proposals(session, entry_id, ProposalState.CONFIRMED):
+                proposal.state = ProposalState.LAPSED
             for booking in standing:
                 booking.undone_at = now
                 if booking.refused is not None:
@@ -399,7 +419,7 @@ def as_it_stands(session: Session, row: IncomingPaymentRow) -> Standing:
         return Standing(row.why, {})
     proposed = {one.number: store.parts_of(session, one) for one in opened}
     customers = {part.customer_id for parts in proposed.values() for part in parts}
-    matched = _match(session, store.incoming_of(row), OpenInvoices.read(session, customers))
+    matched = _match_again(session, row, OpenInvoices.read(session, customers))
     now = {_in_order(one.parts): one.reasons for one in _proposals_of(matched)}
     reasons = {
         one.number: () if why_stale_now(session, row, one) else now.get(proposed[one.number], tuple(one.reasons))
@@ -410,9 +430,20 @@ def as_it_stands(session: Session, row: IncomingPaymentRow) -> Standing:
     return Standing(f"{matched.why}: a person decides" if matched.booked is not None else matched.why, reasons)
 
 
-def _match(session: Session, incoming: Incoming, opened: OpenInvoices) -> Match:
+def _match_again(session: Session, row: IncomingPaymentRow, opened: OpenInvoices) -> Match:
+    """Match a payment that is kept already. What a person has undone is never booked again without one."""
+    matched = _match(session, store.incoming_of(row), opened)
+    undone = [one for one in store.bookings(session, row.entry_id) if one.undone_at is not None]
+    if not undone:
+        return matched
+    last = undone[-1]
+    where = ", ".join(one.invoice_id for one in undone if one.attempt == last.attempt)
+    return not_by_itself(matched, f"it was booked on {where} before, which was undone on {last.undone_at:%Y-%m-%d}")
+
+
+def _match(session: Session, incoming: Incoming, opened: OpenInvoices, earlier: Earlier | None = None) -> Match:
     """Match a payment, and say where a case will not count what is booked on it before a person confirms that."""
-    matched = match(incoming, clues_of(session, incoming, opened))
+    matched = match(incoming, clues_of(session, incoming, opened, earlier))
     doubt = _as_told_otherwise(session, incoming) if opened.has_lost else None
     if doubt is not None:
         matched = in_doubt(matched, doubt)
@@ -570,6 +601,7 @@ def _found(session: Session, entry_id: str) -> IncomingPaymentRow:
 def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
     row = _found(session, entry_id)
     if row.state not in store.WAITING:
+        _check_not_returned(session, row)
         said = f"{entry_id} is {row.state.value.replace('_', ' ')} ({users.with_names(session, row.why)})"
         raise Refused("entry", f"{said}; `starter.py match {entry_id} --undo` takes it back")
     return row
@@ -605,11 +637,20 @@ def _check_not_booked(session: Session, row: IncomingPaymentRow, *, other_money:
         )
 
 
-def _check_not_returned(session: Session, standing: Iterable[BookingRow]) -> None:
+def returned_on(session: Session, row: IncomingPaymentRow) -> date | None:
+    """Return the day on which the money of a payment went back to the payer; None when it is still here."""
+    standing = store.standing(session, row.entry_id)
     told = (one for row in standing for one in payments.reversals(session, row.invoice_id, row.payment_id))
-    went_back = next((one for one in told if one.reason == RETURNED), None)
-    if went_back is not None:
-        raise Refused("entry", f"its money went back to the payer on {went_back.at:%Y-%m-%d}: none is left to move")
+    went_back = next((one.at.date() for one in told if one.reason == RETURNED), None)
+    if went_back is None and row.source is Source.BANK and row.state is EntryState.SET_ASIDE:
+        return bank_entries.returned_on(session, row.identity)
+    return went_back
+
+
+def _check_not_returned(session: Session, row: IncomingPaymentRow) -> None:
+    day = returned_on(session, row)
+    if day is not None:
+        raise Refused("entry", f"its money went back to the payer on {day}: none is left to move")
 
 
 def _check_not_lost(session: Session, row: IncomingPaymentRow) -> None:

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain import grace, ladder, next_action
+from dunwell.domain.agreements import MissedInstalment, Promise
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Reversal
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer, History
 from dunwell.domain.keys import StepKey
+from dunwell.domain.payments import OUR_MISTAKES
 from dunwell.domain.policy import Policy
+from dunwell.domain.reinstatement import BOOKED_BY_MISTAKE
 from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import StepExecution, restrictions
@@ -49,7 +53,8 @@ def gather(
     consequence = _consequence(case, execution, policy, calendar, now)
     coming = _coming(case)
     reactions, agreements = case.rules.reactions, case.agreements
-    promise = agreements.promises[-1] if agreements.promises else None
+    corrects = execution.message == BOOKED_BY_MISTAKE
+    promise = agreements.promise if corrects else agreements.promises[-1] if agreements.promises else None
     missed = agreements.missed if execution.message == reactions.instalment_missed else None
     promised = missed or promise
     broken = missed or (promise if execution.message == reactions.promise_broken else None)
@@ -75,9 +80,9 @@ def gather(
         consequence=consequence.what if consequence else None,
         consequence_on=consequence.on if consequence else None,
         promise_on=promised.date if promised else None,
-        promise_amount=promised.amount if promised else None,
+        promise_amount=_promised(case, promised, missing=corrects),
         missing=broken.still_missing(case.money.paid) if broken else None,
-        instalments=_instalments(case),
+        instalments=_instalments(case, unmet=corrects),
         instalment_on=coming.on if coming else None,
         instalment_amount=coming.amount if coming else None,
         credit=case.credit,
@@ -101,12 +106,23 @@ def consequence_of(dispatch: Dispatch) -> Consequence | None:
 
 
 def _last_reversal(case: Case) -> Reversal | None:
-    """The reversal after which no payment came; None when the last event of money is no reversal of a payment."""
-    reversals, receipts = case.money.reversals, case.money.receipts
+    """The reversal after which no payment came; None when the last event of money is no reversal of a payment.
+
+    A payment that we counted by mistake did not go back: the customer never heard of it, or is told so apart.
+    """
+    reversals = [one for one in case.money.reversals if one.reason not in OUR_MISTAKES]
+    receipts = case.money.receipts
     if not reversals or any(one.received_at > reversals[-1].at for one in receipts):
         return None
     credits = {one.payment_id for one in receipts if one.from_invoice is not None}
     return None if reversals[-1].payment_id in credits else reversals[-1]
+
+
+def _promised(case: Case, promised: Promise | MissedInstalment | None, *, missing: bool) -> Decimal | None:
+    """How much was promised; `missing`: only what has not come of it."""
+    if promised is None:
+        return None
+    return promised.still_missing(case.money.paid) if missing else promised.amount
 
 
 def _plan_ended(case: Case) -> date | None:
@@ -146,9 +162,13 @@ def bill(session: Session, case: Case) -> OtherInvoice:
     )
 
 
-def _instalments(case: Case) -> tuple[Instalment, ...]:
-    plan = case.agreements.plan
-    return tuple(Instalment(on=item.date, amount=item.amount) for item in plan.instalments) if plan else ()
+def _instalments(case: Case, *, unmet: bool) -> tuple[Instalment, ...]:
+    """The parts of the plan. `unmet`: only those to come, the next one less the part of it that came."""
+    plan, coming = case.agreements.plan, _coming(case)
+    if plan is None:
+        return ()
+    parts = [Instalment(on=item.date, amount=item.amount) for item in plan.instalments[plan.met if unmet else 0 :]]
+    return (coming, *parts[1:]) if unmet and coming is not None else tuple(parts)
 
 
 def _coming(case: Case) -> Instalment | None:

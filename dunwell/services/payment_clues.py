@@ -29,6 +29,9 @@ from dunwell.store.tables import PaymentRow
 
 _BY_BANK = "told by the bank"
 
+Earlier = Mapping[str, Sequence[Receipt]]
+"""What payments that are not kept yet, and go before the one that is looked at, bring to each invoice."""
+
 
 @dataclass(frozen=True)
 class OpenInvoices:
@@ -54,8 +57,14 @@ class OpenInvoices:
         return cls(KnownNumbers.of(numbers), names, has_lost)
 
 
-def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clues:
-    """Return the invoices that a payment could be for, as they stand in this transaction."""
+def receipt_of(incoming: Incoming, amount: Decimal) -> Receipt:
+    """Return so much of a payment as what an invoice gets."""
+    return Receipt(amount=amount, on=incoming.received_at.date(), told=_BY_BANK)
+
+
+def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices, earlier: Earlier | None = None) -> Clues:
+    """Return the invoices that a payment could be for, as they stand in this transaction and after `earlier`."""
+    earlier = earlier or {}
     texts = [*incoming.texts]
     references = dict.fromkeys(one for text in texts for one in found_in(text))
     issued = payment_references.invoices_of(session, list(references))
@@ -66,7 +75,7 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
     referred = {one: sorted(issued[one]) for one in references if one in issued}
     surely = [*chain.from_iterable(referred.values()), *named]
     every = dict.fromkeys([*surely, *theirs, *called])
-    owed = {one.invoice_id: one for one in owed_of(session, every)}
+    owed = {one.invoice_id: one for one in owed_of(session, every, earlier)}
 
     def known(ids: Iterable[str]) -> tuple[Owed, ...]:
         return tuple(owed[one] for one in ids if one in owed)
@@ -74,7 +83,7 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
     done = [one for one in surely if _nothing_open(owed, one)]
     closed = [] if surely else _closed_invoices(session, texts)
     return Clues(
-        settled=tuple(_settled(session, one) for one in dict.fromkeys([*done, *closed])),
+        settled=tuple(_settled(session, one, earlier) for one in dict.fromkeys([*done, *closed])),
         references={one: found for one, ids in referred.items() if (found := known(ids))},
         numbers=known(named),
         payers=known(theirs),
@@ -95,7 +104,7 @@ def _closed_invoices(session: Session, texts: Sequence[str]) -> list[str]:
     return numbers_in(texts, KnownNumbers.of(numbers))
 
 
-def _settled(session: Session, invoice_id: str) -> Settled:
+def _settled(session: Session, invoice_id: str, earlier: Earlier) -> Settled:
     """Return how an invoice was settled: by the payments that it has, and by those that are on their way to it."""
     invoice, case = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
     assert invoice is not None and case is not None  # found by number or reference in this transaction
@@ -114,6 +123,7 @@ def _settled(session: Session, invoice_id: str) -> Settled:
         for one in store.on_their_way(session, {invoice.customer_id})
         if one.invoice_id == invoice_id
     ]
+    receipts += earlier.get(invoice_id, ())
     how = "paid" if receipts else case.stage.value.replace("_", " ")
     return Settled(number=invoice.number, currency=invoice.currency, how=how, receipts=tuple(receipts))
 
@@ -126,8 +136,8 @@ def _told(session: Session, row: PaymentRow) -> str:
     return _BY_BANK if row.method == Source.BANK else f"recorded as {row.payment_id}"
 
 
-def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
-    """What is owed of these invoices, less what was booked and is on its way; without rehearsals."""
+def owed_of(session: Session, invoice_ids: Iterable[str], earlier: Earlier | None = None) -> tuple[Owed, ...]:
+    """What is owed of these invoices, less what was booked and is on its way or comes `earlier`; no rehearsals."""
     ids = list(invoice_ids)
     if not ids:  # as of most payments that nobody expects
         return ()
@@ -136,6 +146,8 @@ def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
     coming: dict[str, Decimal] = {}
     for booking in store.on_their_way(session, {row.customer_id for row in kept.values()}) if kept else ():
         coming[booking.invoice_id] = coming.get(booking.invoice_id, Decimal(0)) + booking.amount
+    for invoice_id, more in (earlier or {}).items():
+        coming[invoice_id] = coming.get(invoice_id, Decimal(0)) + sum((one.amount for one in more), Decimal(0))
     found = []
     for invoice_id in ids:
         row, invoice = kept.get(invoice_id), registered.get(invoice_id)

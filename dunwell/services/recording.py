@@ -19,6 +19,7 @@ from dunwell.domain.events import (
     parse_event,
 )
 from dunwell.domain.keys import TaskId
+from dunwell.domain.payments import OUR_MISTAKES
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.services import (
@@ -133,6 +134,8 @@ class Recording:
                 for reversal in case.money.reversals:
                     payments.put_reversal(session, case.invoice_id, reversal, now)
                 credits.take_back(session, case.invoice_id, event.payment_id, now)
+                if event.reason in OUR_MISTAKES and not case.ended:
+                    customer_requests.ask_again(session, self._deps, case, now)
             case InvoiceAmended() if event.due_on is not None and case.begins_anew:
                 begin_anew(session, case, now)
             case CallOutcome():

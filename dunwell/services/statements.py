@@ -120,19 +120,22 @@ class Statements:
         self._database, self._payments = database, IncomingPayments(database, unmatched_days)
 
     def preview(self, file: StatementFile, content: bytes, name: str, now: datetime) -> StatementPreview:
-        """Return what would follow from each entry now, each as if it were the only one. Changes nothing."""
+        """Return what would follow from each entry now, one after the other. Changes nothing."""
         with self._database.reading() as session:
             lines = list(_sorted(session, file))
             known = bank_entries.statement(session, digest_of(content)) is not None
-        new = [line for line in lines if line.verdict is Verdict.UNMATCHED]
-        matched = iter(self._payments.preview([of_bank_entry(line.entry) for line in new]))
+        new = [line.entry for line in lines if line.verdict is Verdict.UNMATCHED]
+        new.sort(key=lambda entry: (entry.booked_on, entry.identity))  # as they are matched once they are kept
+        found = self._payments.preview([of_bank_entry(entry) for entry in new])
+        matched = {entry.identity: one for entry, one in zip(new, found, strict=True)}
         return StatementPreview(
             statement_id=digest_of(content),
             name=_short(name),
             format=file.format,
             known=known,
             lines=tuple(
-                _matched(line, next(matched)) if line.verdict is Verdict.UNMATCHED else line for line in lines
+                _matched(line, matched[line.entry.identity]) if line.verdict is Verdict.UNMATCHED else line
+                for line in lines
             ),
             problems=tuple(map(str, (*file.problems, *_ahead(file, now)))),
             remarks=(*file.remarks, *_two_formats(lines)),

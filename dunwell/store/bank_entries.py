@@ -115,6 +115,15 @@ def alike(session: Session, entry: BankEntry) -> Sequence[BankEntryRow]:
     return session.scalars(query.order_by(BankEntryRow.booked_on, BankEntryRow.identity)).all()
 
 
+def returned_on(session: Session, identity: str) -> date | None:
+    """Return the day on which the bank took this entry's money back; None when it did not."""
+    row = session.get(BankEntryRow, identity)
+    if row is None:
+        return None
+    returns = (one for one in alike(session, entry_of(row)) if one.state is EntryState.RETURNED)
+    return next((one.booked_on for one in returns if one.amount == row.amount), None)
+
+
 def entry_of(row: BankEntryRow) -> BankEntry:
     """Return the stored row as the value that matching works on."""
     return BankEntry(**{name: getattr(row, name) for name in _STORED})

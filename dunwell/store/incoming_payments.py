@@ -111,13 +111,25 @@ def overdue(session: Session, now: datetime) -> Sequence[IncomingPaymentRow]:
     return [row for row in undecided(session) if row.ask_at <= now]
 
 
-def to_try_again(session: Session, since: datetime) -> Sequence[str]:
-    """Return the ids of unmatched payments that came since then and that nobody has decided about."""
-    query = select(IncomingPaymentRow.entry_id).where(
-        IncomingPaymentRow.state == EntryState.UNMATCHED,
-        IncomingPaymentRow.decided_by.is_(None),
-        IncomingPaymentRow.since >= since,
+def to_try_again(session: Session, since: datetime | None) -> Sequence[str]:
+    """Return the ids of unmatched payments that came since then and that nobody has decided about.
+
+    With those whose booking was undone since then, once their cases know of that. since  None: these alone
+    """
+    undone = exists().where(
+        BookingRow.entry_id == IncomingPaymentRow.entry_id, BookingRow.undone_at == IncomingPaymentRow.decided_at
     )
+    untold = exists().where(
+        BookingRow.entry_id == IncomingPaymentRow.entry_id,
+        BookingRow.undone_at.is_not(None),
+        BookingRow.undone_told_at.is_(None),
+    )
+    again = and_(undone, ~untold)
+    wanted = again
+    if since is not None:
+        fresh = and_(IncomingPaymentRow.decided_by.is_(None), IncomingPaymentRow.since >= since)
+        wanted = or_(fresh, and_(again, IncomingPaymentRow.decided_at >= since))
+    query = select(IncomingPaymentRow.entry_id).where(IncomingPaymentRow.state == EntryState.UNMATCHED, wanted)
     return session.scalars(query.order_by(IncomingPaymentRow.since)).all()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState, no_payment
-from dunwell.services.incoming_payments import as_it_stands, same_as_booked, why_stale_now
+from dunwell.services.incoming_payments import as_it_stands, returned_on, same_as_booked, why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import billing_events, cases, incoming_payments, invoices, users
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
@@ -55,6 +55,7 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
 def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
     """Return the payment with its proposals and bookings."""
     incoming, said = incoming_payments.incoming_of(row), as_it_stands(session, row)
+    went_back = returned_on(session, row)
     return {
         "entry_id": row.entry_id,
         "source": row.source.value,
@@ -67,7 +68,8 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "payer_name": row.payer_name,
         "payer_iban": row.payer_iban,
         "text": " ".join(row.texts),
-        "taken_back": False,
+        "taken_back": went_back is not None,
+        "returned_on": went_back,
         "state": row.state,
         "why": users.with_names(session, said.why),
         "same_as": same_as_booked(session, row),
@@ -111,6 +113,7 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
         "payer_iban": None,
         "text": row.subject,
         "taken_back": bool(facts) and not any(isinstance(one, Paid) for one in facts),
+        "returned_on": None,
         "state": _STATES[row.state],
         "why": users.with_names(session, _why(row)),
         "same_as": None,

@@ -26,6 +26,7 @@ from dunwell.services.statements import StatementPreview, Statements, Verdict
 from dunwell.store import bank_entries, incoming_payments, tasks
 from dunwell.store.database import Database
 from dunwell.store.tables import AuditRow, BankEntryRow, IncomingPaymentRow
+from dunwell.views.unmatched import lately_decided
 from tests.builders import a_customer, an_invoice, sample_deps
 from tests.databases import opened
 from tests.intake.statements import ACCOUNT, PAYER, camt, camt_entry, mt940, transaction
@@ -109,7 +110,7 @@ def bank(blank_file: Path, tmp_path: Path) -> Iterator[Bank]:
 def test_a_preview_says_what_follows_from_each_entry_and_changes_nothing(bank: Bank) -> None:
     content = camt(
         camt_entry("1200.00", NUMBER),
-        camt_entry("300.00", f"thanks {reference_for(['B'])}"),
+        camt_entry("300.00", f"thanks {reference_for(['B'])}", day="2027-03-02"),
         camt_entry("299.00", "INV-2027-0418"),
         camt_entry("77.00", "hello"),
         camt_entry("5.00", status="PDNG"),
@@ -342,6 +343,27 @@ async def test_a_reversal_three_days_later_takes_the_payment_back_once(bank: Ban
     ((_, paid),) = bank.cases.of("payment_received")
     assert (invoice_id, told["payment_id"], told["reason"]) == ("A", paid["payment_id"], "returned")
     assert told["reversed_at"].startswith("2027-03-04")
+
+
+async def test_unmatched_money_that_went_back_is_set_aside_and_cannot_be_taken_up_again(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("77.00", "hello", end_to_end="E1")))
+    await bank.book(
+        camt(camt_entry("77.00", "returned", sign="DBIT", more=REVERSAL, day="2027-03-04", end_to_end="E1"))
+    )
+    with bank.database.reading() as session:
+        (shown,) = lately_decided(session, EntryState.SET_ASIDE, AT)
+    assert (shown["taken_back"], str(shown["returned_on"])) == (True, "2027-03-04")
+    with pytest.raises(Refused, match="its money went back to the payer on 2027-03-04"):
+        bank.statements._payments.undo(shown["entry_id"], BILLING, AT)
+
+
+async def test_the_preview_of_two_equal_payments_on_one_invoice_books_one(bank: Bank) -> None:
+    content = camt(camt_entry("1200.00", NUMBER, end_to_end="E1"), camt_entry("1200.00", NUMBER, end_to_end="E2"))
+    previewed = bank.preview(content)[0].lines
+    assert sorted(line.verdict for line in previewed) == [Verdict.BOOK, Verdict.UNMATCHED]
+    assert sum(part.amount for line in previewed for part in line.parts) == Decimal("1200.00")
+    assert [line.verdict for line in previewed] == await bank.book(content)
+    assert bank.payments == [("A", "1200.00")]
 
 
 async def test_a_payment_and_its_return_in_one_file_leave_nothing_paid(bank: Bank) -> None:

@@ -57,7 +57,15 @@ def test_the_changes_to_a_copy_make_it_the_case(case: Case, change: Callable[[Ca
 def test_a_payment_names_only_what_it_changes(case: Case) -> None:
     copy = CaseCopy.of(case)
     CHANGES["a payment"](case)
-    assert copy.changes_to(case).facts.keys() == {"paid", "payments", "receipts", "revision", "turns", "digest"}
+    assert copy.changes_to(case).facts.keys() == {
+        "paid",
+        "payments",
+        "counted",
+        "receipts",
+        "revision",
+        "turns",
+        "digest",
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name != "nothing"])

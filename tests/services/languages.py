@@ -31,6 +31,7 @@ TRAITS = {
     "thank-you": Traits(),
     "accessory-request": Traits(accessory=True),
     "part-received": Traits(asks=True),
+    "booked-by-mistake": Traits(),
     "promise-confirmed": Traits(),
     "promise-due": Traits(asks=True),
     "promise-broken": Traits(asks=True),

@@ -78,6 +78,24 @@ def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: ServiceHar
     assert "starter.py return-credit A" in task.reason
 
 
+def test_credit_within_the_tolerance_is_kept_and_shown_and_asks_nobody(file_database: Database) -> None:
+    for invoice_id, paid, asks in (("C", "300.01", False), ("D", "300.50", False), ("E", "300.51", True)):
+        harness = a_harness(file_database, invoice_id)
+        harness.pay("2027-02-25 09:00", paid)
+        assert stored(file_database, invoice_id).credit == Decimal(paid) - THREE
+        assert any("recorded as credit" in entry.reason for entry in harness.entries("credit"))
+        assert bool(harness.tasks()) == asks
+
+
+def test_the_task_goes_when_what_is_left_of_the_credit_is_within_the_tolerance(
+    file_database: Database, paid_too_much: ServiceHarness
+) -> None:
+    other = a_harness(file_database, "B")
+    applied(other, FIRST, "299.60")
+    assert stored(file_database, "A").credit == Decimal("0.40")
+    assert credit_task(file_database).state == "withdrawn"
+
+
 def test_a11_a_restriction_that_credit_covers_is_asked_about_at_once(file_database: Database) -> None:
     earlier = a_harness(file_database, "B0", due_on=date(2027, 2, 20))
     restricted = a_harness(file_database, "B")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import BankEntry, Direction, EntryState, identify
 from dunwell.domain.incoming import Incoming, ProposalState, Source, of_bank_entry
-from dunwell.domain.matching import Part, Proposal, Rule
+from dunwell.domain.matching import Match, Part, Proposal, Rule
 from dunwell.domain.money import QuestionedPayment
 from dunwell.domain.payment_reference import reference_for
 from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
@@ -134,6 +134,17 @@ def test_a_preview_changes_nothing(desk: IncomingPayments, file_database: Databa
         assert incoming_payments.waiting(session) == []
 
 
+def test_a_preview_counts_what_the_payments_before_pay(desk: IncomingPayments) -> None:
+    """Both would be shown as paying the same open sum."""
+    found = [came(amount, reference_for(["A"]), identity) for identity, amount in (("1", "300.00"), ("2", "300.00"))]
+    previewed = desk.preview(found)
+    taken = desk.take(found, SYSTEM, CAME)
+    assert [isinstance(one, Match) and one.booked is not None for one in previewed] == [True, False]
+    assert [one.why for one in previewed] == [one.why for one in taken]
+    parts = [came(amount, reference_for(["B"]), f"b{amount}") for amount in ("100.00", "200.00", "1.00")]
+    assert [isinstance(one, Match) and one.booked is not None for one in desk.preview(parts)] == [True, True, False]
+
+
 def test_a_rehearsal_never_gets_real_money(file_database: Database) -> None:
     harness = ServiceHarness(sample_deps(file_database))
     harness.open(an_invoice(invoice_id="R", number="INV-R"), rehearsal=True)
@@ -203,7 +214,72 @@ def test_money_that_went_back_to_the_payer_is_moved_to_no_other_invoice(
     paid_again(case, "bank-1", "300.00", "returned")
     with pytest.raises(Refused, match="went back to the payer on 2027-03-04"):
         desk.undo(taken.entry_id, ADA, CAME)
+    with pytest.raises(Refused, match="went back to the payer on 2027-03-04"):
+        desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
     assert booked(file_database, taken.entry_id) == {"C": Decimal("300.00")}
+    with file_database.reading() as session:
+        (shown,) = lately_decided(session, EntryState.BOOKED, CAME)
+    assert (shown["taken_back"], str(shown["returned_on"])) == (True, "2027-03-04")
+
+
+def undone(desk: IncomingPayments, entry_id: str, now: datetime) -> None:
+    """A person undoes the booking, and its cases are told."""
+    desk.undo(entry_id, ADA, now)
+    for one in desk.to_tell(now, timedelta(hours=1), [entry_id]):
+        desk.told(one, now)
+    desk.propose_again(entry_id, now)
+
+
+def test_what_a_person_undid_is_proposed_anew_and_never_booked_by_itself(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("300.00", reference_for(["A"])))
+    assert taken.state is EntryState.BOOKED
+    undone(desk, taken.entry_id, CAME)
+    assert desk.try_again(SYSTEM, CAME + timedelta(hours=1)) == 0
+    with file_database.reading() as session:
+        (found,) = unmatched(session, CAME)
+    assert found["state"] is EntryState.PROPOSED
+    (proposal,) = found["proposals"]
+    assert [part["invoice_id"] for part in proposal["parts"]] == ["A"]
+    assert "it was booked on A before, which was undone on 2027-03-03" in proposal["reasons"]
+
+
+def test_a_proposal_that_was_confirmed_and_undone_is_shown_again_until_it_is_rejected(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    desk.confirm(taken.entry_id, 1, ADA, CAME)
+    undone(desk, taken.entry_id, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.PROPOSED
+    desk.reject(taken.entry_id, 2, ADA, CAME + timedelta(hours=1))
+    assert desk.try_again(SYSTEM, CAME + timedelta(hours=2)) == 0
+    assert state_of(file_database, taken.entry_id) is EntryState.UNMATCHED
+
+
+def test_what_was_undone_while_its_case_could_not_be_told_is_proposed_by_the_sweep(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    desk.confirm(taken.entry_id, 1, ADA, CAME)
+    desk.undo(taken.entry_id, ADA, CAME)
+    desk.propose_again(taken.entry_id, CAME)
+    assert desk.try_again(SYSTEM, CAME) == 0
+    for one in desk.to_tell(CAME, timedelta(hours=1)):
+        desk.told(one, CAME)
+    assert desk.try_again(SYSTEM, CAME + timedelta(hours=1)) == 1
+    assert state_of(file_database, taken.entry_id) is EntryState.PROPOSED
+
+
+def test_a_case_rests_for_money_that_waits_again_as_for_money_that_came_just_now(file_database: Database) -> None:
+    harness, desk = a_harness(file_database, "A"), IncomingPayments(file_database, 3)
+    (taken,) = desk.take([came("200.00", "INV-A")], SYSTEM, at("2027-02-22 09:00"))
+    desk.confirm(taken.entry_id, 1, ADA, at("2027-02-22 10:00"))
+    undone(desk, taken.entry_id, at("2027-03-01 15:00"))
+    outcome = harness.carry_out("first-reminder", FIRST).outcome
+    assert outcome is not None and outcome.status == "delayed"
+    assert "waits until a person decides, until 2027-03-03" in harness.entries("delayed")[-1].reason
+    assert harness.messages() == []
 
 
 def test_a_split_takes_the_number_that_is_printed_on_one_invoice(

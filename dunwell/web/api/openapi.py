@@ -84,7 +84,12 @@ def _incoming_payment() -> Schema:
             "age_days": {"type": "integer"},
             "overdue": _FLAG,
             "same_as": _maybe(_TEXT | {"description": "Why it may be money that is booked already."}),
-            "taken_back": {**_FLAG, "description": "Only what went back of it was reported, never that it came in."},
+            "taken_back": {
+                **_FLAG,
+                "description": "It went back to the payer. Without `returned_on`, only that was reported, and never "
+                "that it came in.",
+            },
+            "returned_on": _maybe(_DAY | {"description": "The day on which its money went back to the payer."}),
             **dict.fromkeys(("payer_name", "payer_iban"), _maybe(_TEXT)),
             "proposals": _list(_object(proposal)),
             "bookings": _list(_object(part | booking)),

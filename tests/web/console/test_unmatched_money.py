@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.checkpoint import Reversal
 from dunwell.domain.principals import Role
 from dunwell.services.incoming_payments import IncomingPayments
-from dunwell.store import cases, incoming_payments
+from dunwell.store import cases, incoming_payments, payments
 from dunwell.store.tables import IncomingPaymentRow, PaymentRow
 from tests.services.test_reported_payments import reported
 from tests.web.console.conftest import Site
@@ -262,3 +263,23 @@ async def test_a_payment_that_stripe_reported_is_decided_and_undone_in_every_doo
     assert f'action="{path}/undo"' in (await http.get(PAGE)).text.partition("Booked lately")[2]
     assert (await http.post(f"{path}/undo")).status_code == 303
     assert "was undone by manager-1" in (await http.get(PAGE)).text.partition("Booked lately")[0]
+
+
+async def test_money_that_went_back_to_the_payer_says_so_and_offers_no_undo(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    entry_id = entry(site, "likely").entry_id
+    await http.post(f"{PAGE}/{entry_id}/proposals/1/confirm")
+    assert f"{PAGE}/{entry_id}/undo" in (await http.get(PAGE)).text
+    with site.database.writing_beside_customers() as session:
+        (booking,) = incoming_payments.standing(session, entry_id)
+        went = Reversal(payment_id=booking.payment_id, key="r1", amount=booking.amount, at=NOW, reason="returned")
+        payments.put_reversal(session, CHASED, went, NOW)
+    text = (await http.get(PAGE)).text
+    assert "Its money went back to the payer on" in text and "there is nothing left to undo" in text
+    assert f"{PAGE}/{entry_id}/undo" not in text
+    assert (await http.post(f"{PAGE}/{entry_id}/undo")).status_code == 422
+    answer = await http.get(f"{API}/{entry_id}")
+    check_described(answer)
+    told = answer.json()
+    assert (told["taken_back"], told["returned_on"]) == (True, f"{NOW:%Y-%m-%d}")
