@@ -131,16 +131,34 @@ class Registrar:
         """What to tell people when no messages are in the customer's language; None where there are."""
         return missing(invoice.customer, self.ladder(invoice).language, self._deps.catalogue.spoken)
 
+    def refused_beforehand(self, session: Session, found: Sequence[Invoice]) -> dict[str, Refused]:
+        """Return why some of these would be refused if they were registered now, by invoice id. Changes nothing."""
+        unasked, refused = without_people(session, found), dict[str, Refused]()
+        for some in _in_chunks(found):
+            ids = [one.invoice_id for one in some]
+            rows, opened = invoices.get_rows(session, ids), cases.get_rows(session, ids)
+            for invoice in some:
+                try:
+                    _check_known(self._possible(invoice, rehearsal=False), rows, opened, rehearsal=False)
+                    if invoice.invoice_id in unasked:
+                        raise nobody_to_ask()
+                except Refused as error:
+                    refused[invoice.invoice_id] = error
+        return refused
+
     # What the file alone decides -------------------------------------------------------------------------
 
     def _checked(self, invoice: Invoice, *, rehearsal: bool) -> _Checked:
+        one = self._possible(invoice, rehearsal=rehearsal)
+        self._keep_ladder(one.policy)
+        return one
+
+    def _possible(self, invoice: Invoice, *, rehearsal: bool) -> _Checked:
         if rehearsal:
             invoice = for_rehearsal(invoice)
         elif is_rehearsal(invoice.customer.customer_id):
             raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
-        policy, document = self.ladder(invoice), _document(invoice)
-        self._keep_ladder(policy)
-        return _Checked(invoice, policy, document)
+        return _Checked(invoice, self.ladder(invoice), _document(invoice))
 
     def _keep_ladder(self, policy: Policy) -> None:
         if policy.name in self._kept:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,10 +29,12 @@ from dunwell.commands.common import (
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_table, say, warn
 from dunwell.commands.principal import current_principal
+from dunwell.commands.refused_file import RefusedFile, check_refused_file, keep_refused
 from dunwell.domain.terms import Head
 from dunwell.intake.csv_columns import ColumnMap, read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.payments import PAYMENTS, read_payments
+from dunwell.intake.source_lines import reasons_by_place
 from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 
@@ -56,6 +59,7 @@ def pay(
     dialect: InDialect = None,
     columns: Columns = None,
     fixed: FixedValues = None,
+    refused: RefusedFile = None,
     currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
     received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
@@ -83,10 +87,11 @@ def pay(
         given = [name for name, value in single.items() if value is not None]
         if given:
             raise typer.BadParameter(f"{given[0]} does not go with --file: the file names all of it")
-        _pay_all(settings, file, dry_run, dialect, read_column_map(columns or (), PAYMENTS, fixed or ()))
+        check_refused_file(refused, file)
+        _pay_all(settings, file, dry_run, dialect, read_column_map(columns or (), PAYMENTS, fixed or ()), refused)
         return
-    if dry_run or dialect or columns or fixed:
-        raise typer.BadParameter("--dry-run, --dialect, --map and --set only go with --file")
+    if dry_run or dialect or columns or fixed or refused:
+        raise typer.BadParameter("--dry-run, --dialect, --map, --set and --refused only go with --file")
     if invoice is None or amount is None or payment_id is None:
         missing = next(name for name, value in single.items() if value is None)
         raise typer.BadParameter(f"{missing} is missing: pay INVOICE AMOUNT --payment-id ID, or pay --file FILE")
@@ -159,7 +164,9 @@ def return_credit(
     )
 
 
-def _pay_all(settings: Settings, file: str, dry_run: bool, dialect: str | None, mapped: ColumnMap) -> None:
+def _pay_all(
+    settings: Settings, file: str, dry_run: bool, dialect: str | None, mapped: ColumnMap, refused_file: Path | None
+) -> None:
     """Record the payments of a file, or show what each would do, and sum up."""
     try:
         read = read_payments(file, read_dialect(dialect or ""), mapped)
@@ -178,9 +185,12 @@ def _pay_all(settings: Settings, file: str, dry_run: bool, dialect: str | None, 
         else:
             principal = current_principal(database)
             with_cases_of(database, settings, lambda cases: record_all(cases, found, principal, results.append))
+    reasons = reasons_by_place(read.refusals)
     for one in results:
         if one.outcome is PaymentOutcome.REFUSED:
             warn(f"refused: {one.record.where}: {one.reason}")
+            reasons.setdefault(one.record.where, []).append(str(one.reason))
+    keep_refused(refused_file, read.source, reasons)
     counts = Counter(one.outcome for one in results)
     places = {place for one in read.refusals for place in (one.where, *one.also)}
     refused = counts[PaymentOutcome.REFUSED] + len(places)

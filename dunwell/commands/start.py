@@ -33,6 +33,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.output import local_time, print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal
+from dunwell.commands.refused_file import RefusedFile, check_refused_file, keep_refused
 from dunwell.domain.case import Case
 from dunwell.domain.clock import FASTEST, Clock
 from dunwell.domain.invoice import Customer, Invoice
@@ -43,6 +44,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.intake.csv_columns import read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
+from dunwell.intake.source_lines import reasons_by_place
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.settings import load_settings
@@ -69,6 +71,7 @@ def start(
     dialect: InDialect = None,
     columns: Columns = None,
     fixed: FixedValues = None,
+    refused: RefusedFile = None,
 ) -> None:
     """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
     if not rehearse and (speed is not None or as_of is not None or id_prefix):
@@ -76,6 +79,7 @@ def start(
     pace = REHEARSAL_SPEED if speed is None else speed
     if math.isnan(pace) or not 1 <= pace <= FASTEST:
         raise typer.BadParameter(f"--speed must lie between 1 and {FASTEST:.0f}")
+    check_refused_file(refused, file)
     begins = read_moment("--as-of", as_of) if as_of else None
     read = _read(file, dialect, columns, fixed)
     found = [one.model_copy(update={"invoice_id": id_prefix + one.invoice_id}) for one in read.invoices]
@@ -117,7 +121,10 @@ def start(
         if far_off := due_far_off(invoice, now):
             warn(f"{invoice.invoice_id}: {far_off}")
     _print_changes(changes)
-    _sum_up(results, read.refusals, len(found), away)
+    not_started = [one for one in results if isinstance(one, RefusedInvoice)]
+    problems: list[Refusal | RefusedInvoice] = [*read.refusals, *not_started]
+    keep_refused(refused, read.source, _reasons(read, problems, id_prefix))
+    _sum_up(results, problems, len(found), away)
 
 
 def _warn_of_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
@@ -153,11 +160,18 @@ def _print_changes(changes: Sequence[Change]) -> None:
         say(f"... and {len(lines) - _CHANGES_SHOWN} more changes; each stands in the timelines of its invoices")
 
 
-def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away: str | None) -> None:
-    problems: list[Refusal | RefusedInvoice] = [
-        *refusals,
-        *(result for result in results if isinstance(result, RefusedInvoice)),
-    ]
+def _reasons(read: InvoiceFile, problems: Sequence[Refusal | RefusedInvoice], id_prefix: str) -> dict[str, list[str]]:
+    """Return why the line at each place is refused: as the file says it, or when its case was to be started."""
+    reasons = reasons_by_place(read.refusals)
+    for one in problems:
+        if isinstance(one, RefusedInvoice):
+            reasons.setdefault(read.places[one.invoice_id.removeprefix(id_prefix)], []).append(one.reason)
+    return reasons
+
+
+def _sum_up(
+    results: list[Result], problems: Sequence[Refusal | RefusedInvoice], total: int, away: str | None
+) -> None:
     _print_refusals(problems)
     left = total - len(results)
     if left:
@@ -254,7 +268,8 @@ def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:
     if isinstance(refusal, RefusedInvoice):
         return {"where": f"invoice {refusal.invoice_id}", "field": "", "reason": refusal.reason}
     facts = {"where": refusal.where, "field": refusal.field, "reason": refusal.reason}
-    return facts | ({} if refusal.value is None else {"value": refusal.value})
+    further = {"value": refusal.value, "about": refusal.about or None}
+    return facts | {name: said for name, said in further.items() if said is not None}
 
 
 def _print_preview(

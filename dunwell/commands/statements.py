@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from dunwell.client.cases import Cases
 from dunwell.client.statements import StatementBooking, read_and_preview
 from dunwell.commands.common import REFUSED, Columns, InDialect, Json, from_database, opened_database, with_cases_of
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal, principal_in
-from dunwell.domain.refusal import Refused, refusal_of
+from dunwell.domain.refusal import Refused
 from dunwell.domain.statement_layout import StatementLayout
 from dunwell.intake.csv_dialect import read_dialect
+from dunwell.intake.statement_layouts import layout_of
 from dunwell.services.statements import StatementLine, StatementPreview
 from dunwell.settings import load_settings
 from dunwell.store import statement_layouts
@@ -100,7 +100,7 @@ def statement_layout(
         return
     if not account:
         raise Refused("--account", "is missing: say the IBAN of the account whose files these are")
-    made = _layout(account, currency.upper(), columns or [], dialect)
+    made = _layout(account, currency, columns or [], dialect)
     with opened_database(settings) as database, database.writing_beside_customers() as session:
         statement_layouts.put(session, name, made, principal_in(session), datetime.now(UTC))
     say(f"{name}: kept; read a file by `starter.py statement FILE --layout {name}`")
@@ -115,20 +115,11 @@ def _layout(account: str, currency: str, columns: Sequence[str], dialect: str | 
             raise Refused("--map", f"{item[:_LONGEST]!r} is not COLUMN=FIELD: write --map 'Buchungstag=booked_on'")
         held[field].append(title)
     try:
-        return StatementLayout.model_validate(
-            {
-                "account": account,
-                "currency": currency,
-                "columns": held,
-                "decimals": way.decimals.kind,
-                "days": way.days.kind,
-                "separator": way.separator,
-                "encoding": way.encoding,
-            }
-        )
-    except ValidationError as error:
-        refused = refusal_of(error)
-        raise Refused("--map" if refused.field == "message" else f"--{refused.field}", refused.reason) from None
+        return layout_of(account, currency, held, way)
+    except Refused as refused:
+        of_columns = refused.field == "message"
+        advice = "; `statement-layout --help` lists what a column may hold" if of_columns else ""
+        raise Refused("--map" if of_columns else f"--{refused.field}", refused.reason + advice) from None
 
 
 def _content(file: Path) -> bytes:

@@ -51,11 +51,15 @@ class StatementLayout(Value):
             if name not in COLUMN_FIELDS:
                 raise ValueError(f"{name} is nothing that a column may hold: {', '.join(COLUMN_FIELDS)}")
             if len(titles) > 1 and name not in SEVERAL:
-                raise ValueError(f"{name} is given two columns: keep one")
+                raise ValueError(f"two columns are said to hold {COLUMN_FIELDS[name].partition(';')[0]}: keep one")
         if "booked_on" not in self.columns:
-            raise ValueError("no column holds the booking day: say which, as booked_on")
+            raise ValueError("no column holds the booking day: say which one does")
         if "amount" not in self.columns and "money_in" not in self.columns:
-            raise ValueError("no column holds the amount: say which, as amount, or as money_in and money_out")
+            raise ValueError(
+                "no column holds the amount: say which one does, or which two hold incoming and outgoing amounts"
+            )
         if "amount" in self.columns and {"money_in", "money_out"} & set(self.columns):
-            raise ValueError("give either amount, or money_in and money_out")
+            raise ValueError(
+                "one column holds all amounts, and another one the incoming or outgoing ones: keep one of these ways"
+            )
         return self

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 
 from dunwell.domain.cleaning import printable
@@ -34,6 +35,8 @@ NEEDED = tuple(
 """What every file of invoices has, as a column or a fixed value. Whom to ask is needed of unknown customers only."""
 UNUSED = "-"
 """In place of a field: the column is left out."""
+LASTING = frozenset({"code", "word", "name", "tag", "rate"})
+"""Kinds of fields whose fixed value may hold for the next file: not days, amounts, ids, or anything of a person."""
 _BOTH = "given by --set and in a column"
 _SHOWN = 12  # column names in one message
 
@@ -228,6 +231,11 @@ def _needed(names: Collection[str]) -> Iterator[str]:
 
 
 INVOICES = Layout("an invoice file", "docs/invoices.md", COLUMNS, _needed, csv_record)
+
+
+def header_digest(titles: Iterable[str]) -> str:
+    """Return what identifies the header of a file, however its titles are spaced and capitalised."""
+    return sha256("\n".join(map(_key, titles)).encode()).hexdigest()
 
 
 def _key(title: str) -> str:

@@ -14,6 +14,7 @@ from dunwell.intake.encoding import Decoded, other_encoding
 from dunwell.intake.lines import Line, Lines, Record, bad_byte, kept
 from dunwell.intake.numbers_and_dates import Choice, Days, Decimals, find_days, find_decimals
 from dunwell.intake.refusals import Refusal
+from dunwell.intake.source_lines import SourceLines
 
 _HEAD_LINES = 60
 """The first lines of a file, among which its titles are looked for."""
@@ -29,11 +30,16 @@ _SHOWN = 8  # unused columns named in a note
 
 @dataclass(frozen=True)
 class Table:
-    """The records of a file. `note` says in one line how a CSV file was read; None for one in the default dialect."""
+    """The records of a file.
+
+    note    says in one line how a CSV file was read; None for one in the default dialect
+    source  its lines as they stand there; None where no line could be told from another
+    """
 
     records: tuple[Record | Refusal, ...]
     note: str | None = None
     is_csv: bool = True
+    source: SourceLines | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
     header = read_header(first.where, first.cells, mapped, layout)
     if isinstance(header, Refusal):
         return Table((header,))
-    rows = tuple(_without_totals(_rows(lines, separator, header), header, layout))
+    every = tuple(_rows(lines, separator, header))
+    rows = tuple(_without_totals(every, header, layout))
     good = [row for row in rows if isinstance(row, _Row)]
     dialect = _dialect(separator, decoded.encoding, asked, good, header, layout)
     refusal = _ambiguity(dialect) or (None if decoded.sure else _ambiguous_encoding(good, header))
@@ -71,6 +78,12 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layo
             for row in rows
         ),
         _note(dialect, header, above),
+        source=SourceLines(
+            decoded.text,
+            tuple(first.cells),
+            {row.where: row.cells for row in every if isinstance(row, _Row)},
+            separator,
+        ),
     )
 
 

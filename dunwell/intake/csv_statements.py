@@ -68,6 +68,16 @@ def read_csv_statement(content: bytes, layout: StatementLayout) -> StatementFile
     return found.file(StatementFormat.CSV)
 
 
+def fits(content: bytes, layout: StatementLayout) -> bool:
+    """Whether a row of a CSV file holds every title of the layout."""
+    text = decode_table(content, layout.encoding).text.lstrip("\ufeff")
+    try:
+        next(_rows(Findings(), text, layout), None)
+    except StatementError:
+        return False
+    return True
+
+
 def _rows(found: Findings, text: str, layout: StatementLayout) -> Iterator[_Row]:
     """Yield the rows below the titles. Raises StatementError when no row holds every title of the layout."""
     wanted = {_key(title) for titles in layout.columns.values() for title in titles}

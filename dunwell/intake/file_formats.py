@@ -10,7 +10,9 @@ from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.csv_rows import Table, read_table
 from dunwell.intake.encoding import decode, decode_table
 from dunwell.intake.json_records import json_document, json_lines
-from dunwell.intake.lines import Line, Lines, kept
+from dunwell.intake.lines import Line, Lines, Record, kept
+from dunwell.intake.refusals import Refusal
+from dunwell.intake.source_lines import RECORD, SourceLines
 
 
 def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout: Layout = INVOICES) -> Table:
@@ -31,12 +33,13 @@ def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, l
 
 
 def _table(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout: Layout) -> Table:
-    lines = Lines(StringIO(decode(content).text, newline=""))
+    text = decode(content).text
+    lines = Lines(StringIO(text, newline=""))
     match PurePath(name).suffix.lower():
         case ".json":
-            return Table(tuple(json_document(lines)), is_csv=False)
+            return _json_table(json_document(lines), text)
         case ".jsonl" | ".ndjson":
-            return Table(tuple(json_lines(lines)), is_csv=False)
+            return _json_table(json_lines(lines), text)
         case ".csv":
             return read_table(decode_table(content, asked.encoding), asked, mapped, layout)
     seen: list[Line] = []
@@ -45,10 +48,16 @@ def _table(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout:
     document = first is not None and _starts_document(first.text.strip(), starts)
     lines.give_back(seen)
     if document:
-        return Table(tuple(json_document(lines)), is_csv=False)
+        return _json_table(json_document(lines), text)
     if first and first.text.lstrip().startswith("{"):
-        return Table(tuple(json_lines(lines)), is_csv=False)
+        return _json_table(json_lines(lines), text)
     return read_table(decode_table(content, asked.encoding), asked, mapped, layout)
+
+
+def _json_table(records: Iterator[Record | Refusal], text: str) -> Table:
+    found = tuple(records)
+    values = {one.where: one.data for one in found if isinstance(one, Record)}
+    return Table(found, is_csv=False, source=SourceLines(text, (RECORD,), values))
 
 
 def _starts_document(first: str, following: Iterator[Line]) -> bool:

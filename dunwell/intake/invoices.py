@@ -3,11 +3,12 @@
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dunwell.domain.cleaning import printable
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import UNDETERMINED, Customer, History, Invoice
 from dunwell.domain.keys import ContactId
@@ -22,6 +23,7 @@ from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
 from dunwell.intake.lines import Record
 from dunwell.intake.record_fields import Fields
 from dunwell.intake.refusals import Refusal, shown
+from dunwell.intake.source_lines import SourceLines
 from dunwell.intake.text_checks import id_from
 from dunwell.intake.time_zones import only_zone, zones_of
 
@@ -37,11 +39,18 @@ _MOST_CONTACTS = 50
 
 @dataclass(frozen=True)
 class InvoiceFile:
-    """The content of an invoice file. `note` says how a CSV file was read; None for the default dialect."""
+    """The content of an invoice file.
+
+    note    says how a CSV file was read; None for the default dialect
+    places  where each of the invoices stands, by invoice id
+    source  the lines of the file as they stand there; None where no line could be told from another
+    """
 
     invoices: tuple[Invoice, ...]
     refusals: tuple[Refusal, ...]
     note: str | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+    source: SourceLines | None = None
 
 
 def read_file(path: str, asked: Dialect | None = None, mapped: ColumnMap | None = None) -> InvoiceFile:
@@ -79,13 +88,16 @@ def read_content(
     found = iter(parse_records(records, folder if documents else None))
     invoices: list[Invoice] = []
     refusals: dict[Refusal, None] = {}  # a refusal that several records share appears once
+    places: dict[str, str] = {}
     for item in table.records:
         one = [item] if isinstance(item, Refusal) else next(found)
         if isinstance(one, Invoice):
             invoices.append(one)
+            places[one.invoice_id] = item.where
         else:
-            refusals |= dict.fromkeys(one)
-    return InvoiceFile(tuple(invoices), tuple(refusals), _noted(table.note, records, invoices))
+            refusals |= {refusal: None for refusal in one if refusal not in refusals}
+    note = _noted(table.note, records, invoices)
+    return InvoiceFile(tuple(invoices), tuple(refusals), note, places, table.source)
 
 
 def _noted(note: str | None, records: Sequence[Record], invoices: Sequence[Invoice]) -> str | None:
@@ -114,10 +126,21 @@ def parse_records(records: Sequence[Record], folder: Path | None = None) -> list
     shared |= {
         id(record): wrong[one.customer.customer_id] for record, one in good if one.customer.customer_id in wrong
     }
-    return [
-        [*([] if isinstance(one, Invoice) else one), shared[id(record)]] if id(record) in shared else one
-        for record, one in zip(records, found, strict=True)
-    ]
+    answers: list[Invoice | list[Refusal]] = []
+    for record, one in zip(records, found, strict=True):
+        refusals = [] if isinstance(one, Invoice) else one
+        refusals = [*refusals, shared[id(record)]] if id(record) in shared else refusals
+        answers.append([replace(refusal, about=_about(record)) for refusal in refusals] or one)
+    return answers
+
+
+def _about(record: Record) -> str:
+    """Return what a record is about, as far as it says so: "invoice 1001 of Acme Ltd"."""
+    number = printable(_given(record, "number") or _given(record, "invoice_id"))
+    customer = record.data.get("customer") if isinstance(record.data, Mapping) else None
+    names = [customer.get(key) for key in ("name", "id")] if isinstance(customer, Mapping) else []
+    name = next((printable(one) for one in names if isinstance(one, str) and one.strip()), "")
+    return " of ".join(filter(None, (f"invoice {number}" if number else "", name)))
 
 
 def _id_of(record: Record) -> str:

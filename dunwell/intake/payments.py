@@ -3,13 +3,14 @@
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dunwell.domain.cleaning import printable
 from dunwell.domain.noon import noon
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import Head
@@ -22,6 +23,7 @@ from dunwell.intake.invoice_fields import Field
 from dunwell.intake.lines import Record
 from dunwell.intake.record_fields import Fields
 from dunwell.intake.refusals import InvalidValue, Refusal, shown
+from dunwell.intake.source_lines import SourceLines
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,16 @@ class PaymentRecord:
 
 @dataclass(frozen=True)
 class PaymentFile:
-    """The content of a file of payments. `note` says how a CSV file was read; None for the default dialect."""
+    """The content of a file of payments.
+
+    note    says how a CSV file was read; None for the default dialect
+    source  the lines of the file as they stand there; None where no line could be told from another
+    """
 
     payments: tuple[PaymentRecord, ...]
     refusals: tuple[Refusal, ...]
     note: str | None = None
+    source: SourceLines | None = None
 
 
 def _head(value: object) -> Head:
@@ -127,7 +134,7 @@ def payments_of(
             refusals += found
     twice = _repeated(payments)
     good = [one for one in payments if (one.invoice_id, one.payment_id) not in twice]
-    return PaymentFile(tuple(good), (*refusals, *twice.values()), table.note)
+    return PaymentFile(tuple(good), (*refusals, *twice.values()), table.note, table.source)
 
 
 def _parse(record: Record) -> PaymentRecord | list[Refusal]:
@@ -142,7 +149,15 @@ def _parse(record: Record) -> PaymentRecord | list[Refusal]:
         "method": fields.take(PAYMENT["method"]),
         "designation": fields.take(PAYMENT["designation"]),
     }
-    return fields.refusals or PaymentRecord(record.where, **values)
+    refusals = [replace(one, about=_about(record)) for one in fields.refusals]
+    return refusals or PaymentRecord(record.where, **values)
+
+
+def _about(record: Record) -> str:
+    """Return what a record is about, as far as it says so: "payment bank-7731 of invoice 1001"."""
+    data = record.data if isinstance(record.data, Mapping) else {}
+    said = [(word, data.get(name)) for word, name in (("payment", "payment_id"), ("invoice", "invoice_id"))]
+    return " of ".join(f"{word} {printable(one)}" for word, one in said if isinstance(one, str) and one.strip())
 
 
 def _repeated(payments: Sequence[PaymentRecord]) -> dict[tuple[str, str], Refusal]:

@@ -1,6 +1,7 @@
 """The refusal of a record: one sentence with the reason and what to do."""
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from decimal import Decimal
 
 from dunwell.domain.cleaning import printable
@@ -23,6 +24,7 @@ class Refusal:
     reason  continues the sentence after the value: "is not a date: use YYYY-MM-DD"
     value   the refused value, printable and shortened; None when there is none or it must not be shown
     also    the places of other records that are refused for the same reason
+    about   what the record is about, as far as it says so: "invoice 1001 of Acme Ltd"
     """
 
     where: str
@@ -30,11 +32,17 @@ class Refusal:
     reason: str
     value: str | None = None
     also: tuple[str, ...] = ()
+    about: str = dataclass_field(default="", compare=False)
 
     def __str__(self) -> str:
-        subject = f"{self.where}: {self.field}" if self.field else self.where
+        return f"{self.where}{f' ({self.about})' if self.about else ''}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """The refusal without its place."""
+        subject = f"{self.field}: " if self.field else ""
         value = "" if self.value is None else f"{self.value!r} "
-        return f"{subject}: {value}{self.reason}"
+        return f"{subject}{value}{self.reason}"
 
 
 class InvalidValue(ValueError):

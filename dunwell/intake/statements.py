@@ -1,6 +1,7 @@
 """Reads a bank statement of any format that is known, by what the file itself looks like."""
 
 import re
+from collections.abc import Callable
 
 from dunwell.domain.statement_layout import StatementLayout
 from dunwell.intake.camt_statements import read_camt
@@ -23,14 +24,24 @@ def read_statement(content: bytes, layout: StatementLayout | None = None) -> Sta
         raise StatementError(f"has more than {LARGEST // 1_000_000} MB: ask the bank for statements of single days")
     if layout is not None:
         return read_csv_statement(content, layout)
+    read = _reader(content)
+    if read is None:
+        raise StatementError(
+            "is none of camt.052, camt.053, camt.054, MT940, MT942 or OFX; for a CSV file, choose the layout of its "
+            "bank (--layout)"
+        )
+    return read(content)
+
+
+def is_known(content: bytes) -> bool:
+    """Whether a file looks like one of a format that is read without a layout."""
+    return _reader(content) is not None
+
+
+def _reader(content: bytes) -> Callable[[bytes], StatementFile] | None:
     head = content[:_HEAD]
     if _OFX.search(head):
-        return read_ofx(content)
+        return read_ofx
     if head.lstrip(b"\xef\xbb\xbf\xff\xfe \r\n\t").startswith((b"<", b"\x00<")):
-        return read_camt(content)
-    if _SWIFT.search(content.replace(b"\r", b"\n")):
-        return read_swift(content)
-    raise StatementError(
-        "is none of camt.052, camt.053, camt.054, MT940, MT942 or OFX; for a CSV file, choose the layout of its bank "
-        "(--layout)"
-    )
+        return read_camt
+    return read_swift if _SWIFT.search(content.replace(b"\r", b"\n")) else None

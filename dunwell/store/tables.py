@@ -1157,6 +1157,16 @@ class StatementLayoutRow(Base):
     at: Mapped[datetime]
 
 
+class InvoiceLayoutRow(Base):
+    """What the columns of invoice files with a certain header hold. `header` is a digest of its titles."""
+
+    __tablename__ = "invoice_layouts"
+    header: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
 class SavedFilterRow(Base):
     """Filters of a list that a user gave a name. `query` is that of the page's address."""
 

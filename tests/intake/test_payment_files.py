@@ -51,23 +51,23 @@ def test_other_titles_by_map() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"amount": "-5.00"}, "line 1: amount: '-5.00' is not more than zero"),
-        ({"amount": "5.005"}, "line 1: amount: '5.005' is too fine"),
-        ({"currency": "euro"}, "line 1: currency: 'euro' is no currency"),
-        ({"invoice_id": "INV 1"}, "line 1: invoice_id: 'INV 1' is no plain id"),
-        ({"payment_id": None}, "line 1: payment_id: is missing"),
-        ({"received_at": "yesterday"}, "line 1: received_at: 'yesterday' is not a date"),
+        ({"amount": "-5.00"}, "amount: '-5.00' is not more than zero"),
+        ({"amount": "5.005"}, "amount: '5.005' is too fine"),
+        ({"currency": "euro"}, "currency: 'euro' is no currency"),
+        ({"invoice_id": "INV 1"}, "invoice_id: 'INV 1' is no plain id"),
+        ({"payment_id": None}, "payment_id: is missing"),
+        ({"received_at": "yesterday"}, "received_at: 'yesterday' is not a date"),
         (
             {"designation": "intrest"},
-            "line 1: designation: 'intrest' is no head of a claim: did you mean 'interest'?",
+            "designation: 'intrest' is no head of a claim: did you mean 'interest'?",
         ),
-        ({"note": "thanks"}, "line 1: note: is no field here"),
+        ({"note": "thanks"}, "note: is no field here"),
     ],
 )
 def test_one_message_a_mistake(changes: dict[str, Any], said: str) -> None:
     given = {"invoice_id": "INV-1", "payment_id": "B-1", "amount": "5.00", "currency": "EUR"} | changes
-    (message,) = refusals(read(json.dumps(given), "x.jsonl"))
-    assert message.startswith(said)
+    (refusal,) = read(json.dumps(given), "x.jsonl").refusals
+    assert refusal.where == "line 1" and refusal.told.startswith(said)
 
 
 def test_missing_columns_are_named_together() -> None:
@@ -95,3 +95,11 @@ def test_a_map_for_json_is_refused() -> None:
 def test_a_map_to_a_field_of_invoices_is_refused() -> None:
     with pytest.raises(Refused, match="is no field of a file of payments"):
         read_column_map(["Due=due_on"], PAYMENTS)
+
+
+def test_a_refusal_names_the_payment_and_its_invoice_as_far_as_the_line_does() -> None:
+    text = "invoice_id,payment_id,amount\nINV-1,B-1,much\n,B-2,5.00\n"
+    assert [message.partition(": ")[0] for message in refusals(read(text, "x.csv"))] == [
+        "line 2 (payment B-1 of invoice INV-1)",
+        "line 3 (payment B-2)",
+    ]

@@ -491,7 +491,7 @@ def test_a_csv_file_of_another_layout_is_refused(content: str, said: str) -> Non
         ({"amount": ("A",)}, "booking day"),
         ({"booked_on": ("A",)}, "holds the amount"),
         ({"booked_on": ("A",), "amount": ("B", "C")}, "two columns"),
-        ({"booked_on": ("A",), "amount": ("B",), "money_in": ("C",)}, "either amount"),
+        ({"booked_on": ("A",), "amount": ("B",), "money_in": ("C",)}, "one column holds all amounts"),
         ({"booked_on": ("A",), "amount": ("B",), "colour": ("C",)}, "colour is nothing"),
     ],
 )

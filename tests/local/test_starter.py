@@ -55,10 +55,16 @@ def test_a_file_is_started_once_and_its_bad_lines_harm_nobody(here: Place, run: 
     good = [an_item(f"MANY-{number}", customer__id=f"CM-{number // 3}") for number in range(100)]
     bad = [an_item("BAD-1", due_on="soon"), an_item("BAD-2", policy="no-such-ladder")]
     file = a_file(*good[:50], *bad, *good[50:])
-    first = run("start", file)
+    first = run("start", file, "--refused", "refused.csv")
     assert first.code == 1
-    assert first.out == "100 started, 0 already running, 0 already ended, 2 refused\n"
-    assert "line 51: due_on: 'soon' is not a date" in first.err
+    assert first.out.splitlines() == [
+        "2 refused lines written to refused.csv",
+        "100 started, 0 already running, 0 already ended, 2 refused",
+    ]
+    assert "line 51 (invoice 2026/0001 of Lindenhof Maschinenbau GmbH): due_on: 'soon' is not a date" in first.err
+    titles, *lines = Path("refused.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert titles == "record,reason" and ["BAD-1" in lines[0], "no-such-ladder" in lines[1]] == [True, True]
+    assert run("start", file, "--refused", f"./{file}").code == 2
     assert "invoice BAD-2: policy: 'no-such-ladder' is not a ladder" in first.err
     again = run("start", file)
     assert again.out == "0 started, 100 already running, 0 already ended, 2 refused\n"

@@ -19,6 +19,7 @@ from dunwell.web.console import (
     replies,
     saved_filters,
     sign_in,
+    statement_layouts,
     statements,
     today,
     unmatched,
@@ -44,6 +45,7 @@ for _part in (
     profile,
     unmatched,
     statements,
+    statement_layouts,
     replies,
 ):
     router.include_router(_part.router)

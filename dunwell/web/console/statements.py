@@ -1,6 +1,7 @@
 """Bank statements from a file: what each entry would bring, and the booking."""
 
 import asyncio
+from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -10,19 +11,22 @@ from fastapi.responses import Response
 from dunwell.client.statements import StatementBooking, read_and_preview
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.domain.statement_layout import StatementLayout
+from dunwell.intake.csv_dialect import Dialect
+from dunwell.intake.statement_layouts import table_head
 from dunwell.intake.statement_parts import StatementFile
 from dunwell.services.statements import StatementPreview
 from dunwell.store import bank_entries, statement_layouts
-from dunwell.views.statements import preview_facts
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
+from dunwell.web.console.statement_layouts import ask_layout, fitting
+from dunwell.web.console.statement_pages import shown_statement
 from dunwell.web.console.uploads import Upload, read_upload
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=f"{PREFIX}/statements", route_class=ConsoleRoute, include_in_schema=False)
 
-_SHOWN = 500  # entries
 _LATEST = 20
 
 MayBook = Annotated[Principal, Depends(allowed(Right.STATEMENTS_WRITE))]
@@ -38,11 +42,17 @@ async def choose(request: Request, principal: MayBook) -> Response:
 async def preview(request: Request, principal: MayBook) -> Response:
     """Show what the file would bring. Nothing is booked."""
     upload, service = await _chosen(request), service_of(request)
+    layout = upload.fields.get("layout", "")
+    fit = None if layout else await asyncio.to_thread(_fitting, service, upload)
+    if fit is not None:  # not even one that fits is taken by itself: another account's files may look the same
+        return ask_layout(request, principal, upload, fit=fit)
     try:
-        shown, _ = await asyncio.to_thread(_preview, service, upload, now(request))
+        shown, _ = await asyncio.to_thread(_preview, service, upload, layout, now(request))
     except Refused as refused:
+        if layout and table_head(upload.content, Dialect()) is not None:
+            return ask_layout(request, principal, upload, refused=refused)
         return await _ask(request, principal, refused)
-    return _shown(request, principal, upload, shown, booked=False)
+    return shown_statement(request, principal, upload, shown, layout=layout)
 
 
 @router.post("/book")
@@ -50,23 +60,29 @@ async def book(request: Request, principal: MayBook) -> Response:
     """Book what is new in the file that the preview carries. Safe to repeat: every entry counts once."""
     upload, service = await _chosen(request), service_of(request)
     accept = upload.fields.get("accept_partial") == "yes"
-    shown, file = await asyncio.to_thread(_preview, service, upload, now(request))
+    layout = upload.fields.get("layout", "")
+    shown, file = await asyncio.to_thread(_preview, service, upload, layout, now(request))
     if shown.problems and not accept:
-        return _shown(request, principal, upload, shown, booked=False, unaccepted=True)
+        return shown_statement(request, principal, upload, shown, layout=layout, unaccepted=True)
     await service.connection.ensure()
     booking = StatementBooking(service.database, service.cases, service.deps.unmatched_days)
     shown = await booking.book(shown, file, principal, accept_partial=accept)
-    return _shown(request, principal, upload, shown, booked=True)
+    return shown_statement(request, principal, upload, shown, layout=layout, booked=True)
 
 
 async def _chosen(request: Request) -> Upload:
     return await read_upload(request, "a bank statement")
 
 
-def _preview(service: Service, upload: Upload, at: Any) -> tuple[StatementPreview, StatementFile]:
+def _fitting(service: Service, upload: Upload) -> dict[str, StatementLayout] | None:
+    with service.database.reading() as session:
+        return fitting(session, upload.content)
+
+
+def _preview(service: Service, upload: Upload, layout: str, at: datetime) -> tuple[StatementPreview, StatementFile]:
     """Raises Refused for a file that is no statement, and for an unknown layout."""
-    name, layout = PurePath(upload.name).name, upload.fields.get("layout")
-    return read_and_preview(service.database, service.deps.unmatched_days, upload.content, name, layout, at)
+    name = PurePath(upload.name).name
+    return read_and_preview(service.database, service.deps.unmatched_days, upload.content, name, layout or None, at)
 
 
 async def _ask(request: Request, principal: Principal, refused: Refused | None = None) -> Response:
@@ -77,26 +93,3 @@ async def _ask(request: Request, principal: Principal, refused: Refused | None =
     facts = await asyncio.to_thread(known)
     refusal = refused.reason if refused else None
     return page(request, "statements.html", principal, 422 if refused else 200, **facts, refusal=refusal)
-
-
-def _shown(
-    request: Request,
-    principal: Principal,
-    upload: Upload,
-    shown: StatementPreview,
-    *,
-    booked: bool,
-    unaccepted: bool = False,
-) -> Response:
-    lines = [line for line in shown.lines if not line.quiet]
-    facts = {
-        "upload": upload,
-        "preview": shown,
-        "lines": lines[:_SHOWN],
-        "more": max(len(lines) - _SHOWN, 0),
-        "totals": preview_facts(shown)["totals"],
-        "booked": booked,
-        "unaccepted": unaccepted,
-    }
-    bad = bool(shown.problems) and not booked
-    return page(request, "statement.html", principal, 422 if bad else 200, **facts)
