@@ -24,6 +24,7 @@ from dunwell.domain.policy import Policy
 from dunwell.domain.principals import NotAllowed
 from dunwell.domain.refusal import Refused
 from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.intake.typed_codes import without_accents
 from dunwell.services.idempotency import StillRunning
 from dunwell.settings import Settings, SettingsError
 from dunwell.store.database import Database, explanation
@@ -42,12 +43,22 @@ InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="The invoice_i
 By = Annotated[str, typer.Option("--by", help="Who says so: a role or an id, never a person's name.")]
 Note = Annotated[str | None, typer.Option("--note", help="Free words; they stay in the database.")]
 Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output, and nothing else.")]
+
+
+def in_plain_letters(value: str | None) -> str | None:
+    """Return the value of an option that is a short code, without accents: such codes have the letters A to Z."""
+    return value and without_accents(value)
+
+
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave it with the server and do not wait for the case.")]
 RequestId = Annotated[
     str | None,
     typer.Option("--request-id", help="Repeat a request safely: it is carried out once and answered alike."),
 ]
-Reason = Annotated[str, typer.Option("--reason", help="A short code, such as hardship or small-balance.")]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", callback=in_plain_letters, help="A short code, such as hardship or small-balance."),
+]
 OnlyInvoice = Annotated[str | None, typer.Option("--invoice", metavar="ID", help="Of this invoice only.")]
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON, JSON Lines or CSV; - is standard input.")]
 InDialect = Annotated[

@@ -12,7 +12,16 @@ from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.cases import Cases
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
-from dunwell.commands.common import By, Json, check_set_up, day_given, from_database, with_cases, without_none
+from dunwell.commands.common import (
+    By,
+    Json,
+    check_set_up,
+    day_given,
+    from_database,
+    in_plain_letters,
+    with_cases,
+    without_none,
+)
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.keys import StepId
@@ -139,7 +148,9 @@ def add_contact(
 
 def close_contact(
     contact: ContactId,
-    reason: Annotated[str, typer.Option("--reason", help="A short code, such as left or wrong-person.")],
+    reason: Annotated[
+        str, typer.Option("--reason", callback=in_plain_letters, help="A short code, such as left or wrong-person.")
+    ],
     by: By = "agent",
 ) -> None:
     """Write to a contact no more, whatever records say. Calls to them go to somebody else, or are called off."""

@@ -7,8 +7,14 @@ from typing import Annotated
 import typer
 
 from dunwell.client.matching import Matching
-from dunwell.commands.common import Json, from_database, opened_database, with_cases_of
-from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.common import (
+    Json,
+    from_database,
+    in_plain_letters,
+    opened_database,
+    with_cases_of,
+)
+from dunwell.commands.output import age, print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
@@ -36,9 +42,9 @@ def show_unmatched(as_json: Json = False) -> None:
             one["entry_id"],
             f"{one['amount']} {one['currency']}" + (" taken back" if one["taken_back"] else ""),
             f"{one['received_at']:%Y-%m-%d}",
-            f"{one['age_days']} d" + (", overdue" if one["overdue"] else ""),
+            age(one["age_days"]) + (", overdue" if one["overdue"] else ""),
             one["payer_name"] or "",
-            one["text"],
+            " ".join(filter(None, (one["text"], f"(id {one['reference']})" if one["reference"] else ""))),
             _proposed(one),
         )
         for one in found
@@ -81,7 +87,13 @@ def match(
         bool, typer.Option("--other-money", help="It is not the money, booked already, that it may be.")
     ] = False,
     aside: Annotated[
-        str | None, typer.Option("--aside", metavar="REASON", help="It is for no invoice, such as bank-interest.")
+        str | None,
+        typer.Option(
+            "--aside",
+            metavar="REASON",
+            callback=in_plain_letters,
+            help="For no invoice, such as bank-interest.",
+        ),
     ] = None,
 ) -> None:
     """Say what a payment that came in is for: invoices, or a proposal. Exactly one of them at a time."""

@@ -86,3 +86,8 @@ def coming_next(status: Status) -> str:
 def local_time(moment: datetime, zone: str) -> str:
     """Return a moment in the local time of `zone`, an IANA name."""
     return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %Y %H:%M %Z}"
+
+
+def age(days: int) -> str:
+    """Return how old something is, of which the whole days are counted."""
+    return f"{days} d" if days else "< 1 d"

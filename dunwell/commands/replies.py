@@ -11,7 +11,7 @@ from dunwell.bootstrap import make_dependencies
 from dunwell.client.cases import Cases
 from dunwell.client.replies import Replies
 from dunwell.commands.common import Json, OnlyInvoice, check_set_up, connected, from_database
-from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.output import age, print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal
@@ -44,7 +44,7 @@ def show_replies(as_json: Json = False) -> None:
     rows = [
         (
             one["reply_id"],
-            f"{one['age_days']} d",
+            age(one["age_days"]),
             one["customer"] or "unknown",
             one["contact"] or one["sender_name"] or one["sender"],
             one["channel"],

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from dunwell.commands.common import opened_database
+from dunwell.commands.common import (
+    in_plain_letters,
+    opened_database,
+)
 from dunwell.commands.output import say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.refusal import Refused
@@ -14,7 +17,7 @@ from dunwell.services import standstill
 from dunwell.settings import load_settings
 
 HeldBy = Annotated[str, typer.Option("--by", help="Who says so: a role or an id, never a person's name.")]
-Why = Annotated[str, typer.Option("--reason", help="A short code, such as restore.")]
+Why = Annotated[str, typer.Option("--reason", callback=in_plain_letters, help="A short code, such as restore.")]
 
 
 def begin(by: HeldBy, reason: Why) -> None:

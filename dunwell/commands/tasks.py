@@ -14,6 +14,7 @@ from dunwell.commands.common import (
     OnlyInvoice,
     RequestId,
     from_database,
+    in_plain_letters,
     read_moment,
     without_none,
 )
@@ -125,7 +126,9 @@ def call_outcome(
         str | None,
         typer.Option("--call-back", metavar="TIME", help="When they want to be called again."),
     ] = None,
-    reason_code: Annotated[str | None, typer.Option("--reason-code", help="A short code.")] = None,
+    reason_code: Annotated[
+        str | None, typer.Option("--reason-code", callback=in_plain_letters, help="A short code.")
+    ] = None,
     by: By = "agent",
     note: Note = None,
     no_wait: NoWait = False,

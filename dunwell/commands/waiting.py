@@ -5,8 +5,14 @@ from typing import Annotated
 
 import typer
 
-from dunwell.commands.common import InvoiceId, Json, from_database, opened_database
-from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.common import (
+    InvoiceId,
+    Json,
+    from_database,
+    in_plain_letters,
+    opened_database,
+)
+from dunwell.commands.output import age, print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.services.waiting_payments import WaitingPayments
 from dunwell.settings import load_settings
@@ -28,7 +34,7 @@ def list_waiting(as_json: Json = False) -> None:
             str(one["id"]),
             str(one["kind"]) if not one["taken_back"] else "taken back",
             f"{one['amount'] or '?'} {one['currency'] or ''}".strip(),
-            f"{one['age_days']} d",
+            age(one["age_days"]),
             str(one["why"]),
         )
         for one in found
@@ -47,7 +53,9 @@ def assign(source: Source, payment: Payment, invoice: InvoiceId) -> None:
 def dismiss(
     source: Source,
     payment: Payment,
-    reason: Annotated[str, typer.Option("--reason", help="A short code, such as not-ours.")] = "not-ours",
+    reason: Annotated[
+        str, typer.Option("--reason", callback=in_plain_letters, help="A short code, such as not-ours.")
+    ] = "not-ours",
 ) -> None:
     """Say that a payment concerns no case: it is not tried any more."""
     with opened_database(load_settings()) as database:

@@ -42,7 +42,7 @@ def refused_lines(source: SourceLines, reasons: Mapping[str, Sequence[str]]) -> 
     writer = csv.writer(file, delimiter=source.separator)
     writer.writerow([*(source.titles[at] for at in kept), REASON])
     lines = list(StringIO(source.text, newline=""))
-    for place in sorted(reasons, key=_order):
+    for place in sorted(reasons, key=line_order):
         cells = _cells(source, place, lines)
         writer.writerow([*(cells[at] if at < len(cells) else "" for at in kept), "; ".join(reasons[place])])
     return file.getvalue()
@@ -57,16 +57,17 @@ def reasons_by_place(refusals: Iterable[Refusal]) -> dict[str, list[str]]:
     return found
 
 
-def _order(place: str) -> list[int]:
-    return [int(digits) for digits in _NUMBER.findall(place)[:2]]
-
-
 def _cells(source: SourceLines, place: str, lines: Sequence[str]) -> Sequence[str]:
     match source.records.get(place):
         case None:
-            at = next(iter(_order(place)), 0)
+            at = next(iter(line_order(place)), 0)
             return [lines[at - 1].rstrip("\r\n") if 0 < at <= len(lines) else ""]
         case [*cells] if source.titles != (RECORD,):
             return [str(cell) for cell in cells]
         case value:
             return [json.dumps(value, ensure_ascii=False, default=str)]
+
+
+def line_order(place: str) -> list[int]:
+    """Return what places of one file are sorted by."""
+    return [int(digits) for digits in _NUMBER.findall(place)[:2]]

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import AddressKind
 from dunwell.domain.contact_labels import with_names
+from dunwell.domain.plain_words import with_plain_words
 from dunwell.store import users
 from dunwell.store.tables import ContactRow
 from dunwell.texts.masked_addresses import masked
@@ -39,7 +40,8 @@ class Names:
 
     def within(self, text: str) -> str:
         """Return text with names in place of ids, such as "link of Katrin Vogel (accounts payable)"."""
-        return users.with_names(self._session, with_names(text, self._customer_id, self._people))
+        named = with_names(text, self._customer_id, self._people)
+        return users.with_names(self._session, with_plain_words(named))
 
 
 def _address(email: str | None, phone: str | None) -> str:

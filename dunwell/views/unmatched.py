@@ -11,7 +11,7 @@ from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, Subj
 from dunwell.domain.incoming import ProposalState, no_payment
 from dunwell.services.incoming_payments import as_it_stands, returned_on, same_as_booked, why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
-from dunwell.store import billing_events, cases, incoming_payments, invoices, users
+from dunwell.store import bank_entries, billing_events, cases, incoming_payments, invoices, users
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
 from dunwell.views.facts import Facts
 from dunwell.views.names import user_name
@@ -55,7 +55,7 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
 def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
     """Return the payment with its proposals and bookings."""
     incoming, said = incoming_payments.incoming_of(row), as_it_stands(session, row)
-    went_back = returned_on(session, row)
+    went_back, reference = returned_on(session, row), _reference(session, row)
     return {
         "entry_id": row.entry_id,
         "source": row.source.value,
@@ -67,7 +67,8 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "overdue": row.state in incoming_payments.WAITING and row.ask_at <= now,
         "payer_name": row.payer_name,
         "payer_iban": row.payer_iban,
-        "text": " ".join(row.texts),
+        "text": " ".join(text for text in row.texts if text != reference),
+        "reference": reference,
         "taken_back": went_back is not None,
         "returned_on": went_back,
         "state": row.state,
@@ -86,6 +87,12 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         ],
         "bookings": [_booking(session, one) for one in incoming_payments.bookings(session, row.entry_id)],
     }
+
+
+def _reference(session: Session, row: IncomingPaymentRow) -> str | None:
+    """Return the id that the payer's bank gave with a transfer, which is nobody's words; None without one."""
+    entry = bank_entries.known(session, [row.identity]).get(row.identity)
+    return entry.end_to_end_id if entry is not None else None
 
 
 _STATES = {
@@ -111,7 +118,8 @@ def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
         "overdue": False,
         "payer_name": None,
         "payer_iban": None,
-        "text": row.subject,
+        "text": "",
+        "reference": row.subject,
         "taken_back": bool(facts) and not any(isinstance(one, Paid) for one in facts),
         "returned_on": None,
         "state": _STATES[row.state],

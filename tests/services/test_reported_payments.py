@@ -59,7 +59,12 @@ def test_it_is_shown_and_told_to_the_invoice_that_a_person_names(
     reported(file_database, subject)
     with file_database.reading() as session:
         (one,) = unmatched(session, CAME + timedelta(days=2))
-    assert (one["source"], one["amount"], one["age_days"], one["text"]) == ("stripe", Decimal("80.00"), 2, subject)
+    assert (one["source"], one["amount"], one["age_days"], one["reference"]) == (
+        "stripe",
+        Decimal("80.00"),
+        2,
+        subject,
+    )
     assert one["why"] == "an invoice 999 is not registered"
     assert "/" not in one["entry_id"] and "%" not in one["entry_id"]
     desk.assign(one["entry_id"], [("A", None)], ADA, CAME)

@@ -91,6 +91,9 @@ def _incoming_payment() -> Schema:
             },
             "returned_on": _maybe(_DAY | {"description": "The day on which its money went back to the payer."}),
             **dict.fromkeys(("payer_name", "payer_iban"), _maybe(_TEXT)),
+            "reference": _maybe(
+                _TEXT | {"description": "The payer's own id of the transfer, or that of the provider."}
+            ),
             "proposals": _list(_object(proposal)),
             "bookings": _list(_object(part | booking)),
         }

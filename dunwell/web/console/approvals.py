@@ -10,11 +10,12 @@ from fastapi.responses import Response
 from dunwell.client import approvals as client
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.intake.typed_codes import code_typed
 from dunwell.services.submissions import AlreadyDone
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.formats import full_stop
-from dunwell.web.console.forms import code_typed, submission_of
+from dunwell.web.console.forms import submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
 from dunwell.web.posted_form import read_form
 from dunwell.web.repetition import answered_once

@@ -16,6 +16,7 @@ from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.typed_amounts import typed_amount
+from dunwell.intake.typed_codes import code_typed
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
 from dunwell.store import cases, contacts, invoices, links, timeline
@@ -35,7 +36,6 @@ from dunwell.web.console.forms import (
     CUSTOMER_FORMS,
     Filled,
     Form,
-    code_typed,
 )
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, page, redirect
 from dunwell.web.posted_form import FORM_ID, read_form

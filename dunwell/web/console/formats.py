@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dunwell.domain.keys import StepId
+from dunwell.domain.plain_words import plain_word
 from dunwell.services.statements import Verdict
 
 _UTC_TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC")
@@ -92,6 +93,11 @@ def plain(word: Any) -> str:
     return _WORDS.get(text, text.replace("_", " ").replace("-", " "))
 
 
+def worded(value: Any) -> Any:
+    """Return a text with words in place of codes; all else as it is."""
+    return plain_word(value) if isinstance(value, str) else value
+
+
 def sentence(text: Any) -> str:
     """Return text that begins with a capital letter."""
     words = str(text)
@@ -114,6 +120,11 @@ def count(number: int, noun: str, many: str = "") -> str:
     return f"{number} {noun if number == 1 else many or noun + 's'}"
 
 
+def age(days: int) -> str:
+    """Return how old something is, of which the whole days are counted: `3 days old`."""
+    return f"{count(days, 'day')} old" if days else "less than a day old"
+
+
 def verdict(one: Verdict) -> str:
     """Return what follows from an entry of a bank statement as people read it."""
     return _VERDICTS[one]
@@ -124,7 +135,7 @@ def csv_cell(text: str) -> str:
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
-FILTERS: Mapping[str, Callable[..., str]] = {
+FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": money,
     "day": day,
     "moment": moment,
@@ -138,4 +149,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "full_stop": full_stop,
     "step": step,
     "verdict": verdict,
+    "age": age,
+    "worded": worded,
 }

@@ -14,6 +14,7 @@ from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Head, Role
 from dunwell.intake.typed_amounts import typed_amount
+from dunwell.intake.typed_codes import code_typed
 from dunwell.services.kind_questions import is_kind_question
 from dunwell.services.submissions import Submission
 from dunwell.web.console.formats import plain, sentence
@@ -543,11 +544,6 @@ class Filled:
         inner = [name for name in names if name.endswith(f".{refused.field}")]
         name = inner[0] if refused.field not in names and len(inner) == 1 else refused.field
         return replace(self, errors={name: refused.reason})
-
-
-def code_typed(text: str) -> str:
-    """Return a short code as it was typed, with hyphens in place of spaces."""
-    return "-".join(text.split())
 
 
 def lines(text: str) -> str:

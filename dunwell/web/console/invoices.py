@@ -19,7 +19,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.intake.csv_columns import NEEDED
 from dunwell.intake.invoices import InvoiceFile
 from dunwell.intake.refusals import Refusal
-from dunwell.intake.source_lines import reasons_by_place, refused_lines
+from dunwell.intake.source_lines import line_order, reasons_by_place, refused_lines
 from dunwell.services.opening import foreseen
 from dunwell.views.facts import Facts
 from dunwell.web.auth import allowed
@@ -128,7 +128,8 @@ def _look(service: Service, upload: InvoiceUpload) -> tuple[InvoiceUpload, _Look
     )
     new = tuple(one for one in good if one.invoice_id not in known)
     ended = sum(case.finished for case in known.values())
-    file = replace(file, invoices=good, refusals=(*file.refusals, *refusals))
+    in_order = sorted((*file.refusals, *refusals), key=lambda one: line_order(one.where))
+    file = replace(file, invoices=good, refusals=tuple(in_order))
     return upload, _Looked(file, new, len(known) - ended, ended)
 
 

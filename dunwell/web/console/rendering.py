@@ -19,7 +19,7 @@ from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
 from dunwell.web.clock import now
-from dunwell.web.console.formats import FILTERS, full_stop
+from dunwell.web.console.formats import FILTERS, full_stop, plain, sentence
 from dunwell.web.console.wording import in_console
 from dunwell.web.request_body import Problem
 
@@ -151,6 +151,11 @@ async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], 
         return response
 
 
+def _refusal(refused: Refused) -> str:
+    """Return a refusal as a sentence, with the name of its field as people read it."""
+    return full_stop(sentence(f"{plain(refused.field)}: {refused.reason}"))
+
+
 def _said(error: Exception) -> tuple[int, str]:
     """Return status and text of an expected error."""
     match error:
@@ -160,9 +165,9 @@ def _said(error: Exception) -> tuple[int, str]:
             return 403, str(error)
         case Refused():
             unknown = error.field in _UNKNOWN
-            return (404, full_stop(f"The {error.field} {error.reason}")) if unknown else (422, full_stop(error))
+            return (404, full_stop(f"The {error.field} {error.reason}")) if unknown else (422, _refusal(error))
         case RequestValidationError():
-            return 422, f"{error.errors()[0]['loc'][-1]} cannot be read."
+            return 422, sentence(f"{plain(error.errors()[0]['loc'][-1])} cannot be read.")
         case SQLAlchemyError():
             what = problem_of(error)
             _log.error("the database %s (%s)", what, type(error).__name__)

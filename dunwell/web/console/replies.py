@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
@@ -47,7 +47,7 @@ _DONE: Mapping[str, str] = {
 }
 Reads = Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))]
 Writes = Annotated[Principal, Depends(allowed(Right.MESSAGES_WRITE))]
-Words = Annotated[str, Query(max_length=100)]
+_LONGEST_WORDS = 100
 
 
 @router.get("")
@@ -70,12 +70,9 @@ async def listed(
 
 
 @router.get("/{reply_id}")
-async def show(request: Request, reply_id: str, principal: Reads, done: str = "", of: Words = "") -> Response:
-    """Show a reply beside its customer's timeline, with forms to handle it.
-
-    of: words of a customer or of somebody who works there, whose people are offered as its writer
-    """
-    return await _shown(request, principal, reply_id, done=_DONE.get(done), of=of.strip())
+async def show(request: Request, reply_id: str, principal: Reads, done: str = "") -> Response:
+    """Show a reply beside its customer's timeline, with forms to handle it."""
+    return await _shown(request, principal, reply_id, done=_DONE.get(done))
 
 
 @router.get("/{reply_id}/files/{number}")
@@ -117,6 +114,16 @@ async def answer(request: Request, reply_id: str, principal: Writes) -> Response
     except Refused as refused:
         return await _shown(request, principal, reply_id, typed=typed, refused=refused, status=422)
     return await _handle(request, principal, reply_id, typed, draft, "answered")
+
+
+@router.post("/{reply_id}/people")
+async def people(request: Request, reply_id: str, principal: Writes) -> Response:
+    """Show the same with the people of a customer, found by its words or by somebody who works there, as writers.
+
+    A form, because the words are most often a person's name, which no address of a page may hold.
+    """
+    typed = await read_form(request)
+    return await _shown(request, principal, reply_id, of=typed.get("of", "")[:_LONGEST_WORDS])
 
 
 @router.post("/{reply_id}/writer")

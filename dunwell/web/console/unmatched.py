@@ -15,12 +15,13 @@ from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.typed_amounts import typed_amount
+from dunwell.intake.typed_codes import code_typed
 from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import lately_decided, unmatched
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
-from dunwell.web.console.forms import code_typed, submission_of
+from dunwell.web.console.forms import submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
 from dunwell.web.posted_form import read_form
 from dunwell.web.request_body import Problem

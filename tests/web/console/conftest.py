@@ -18,6 +18,7 @@ from temporalio.client import Client
 from dunwell.client.cases import Cases
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.gateways.setting_fields import SharedSettings
+from dunwell.intake.csv_columns import COLUMNS
 from dunwell.store.database import Database
 from dunwell.web import auth
 from dunwell.web.app import make_app
@@ -67,14 +68,25 @@ class Site:
 _ODD = re.compile(r".{0,60}(?:starter\.py|(?<!\.)\.\s?\.(?![./])|\b([A-Z]\w+): \1\b).{0,40}", re.IGNORECASE)
 
 
+_CODE = re.compile(r"(?<![\w.@/-])[a-z]+(?:_[a-z]+)+(?![\w@-]|\.\w)")
+"""A word of programs: "handed_over" for "handed over". Ids, addresses and names of files are none."""
+_SHOWN_AS_IT_IS = re.compile(r"<(code|pre|textarea)\b.*?</\1>", re.DOTALL)
+"""What is shown letter for letter: ids, and the text of a policy."""
+
+
 async def well_worded(response: httpx.Response) -> None:
-    """Every page of every test names no command, ends no sentence twice, and says no label twice."""
+    """Every page of every test names no command, ends no sentence twice, says no label twice, and shows no code."""
     if not response.headers.get("Content-Type", "").startswith("text/html"):
         return
     await response.aread()
     words = " ".join(unescape(re.sub(r"<[^>]+>", " ", response.text)).split())
     odd = _ODD.search(words)
     assert odd is None, f"{response.url.path}: …{odd[0]}…"
+    codes = _CODE.findall(
+        " ".join(unescape(re.sub(r"<[^>]+>", " ", _SHOWN_AS_IT_IS.sub(" ", response.text))).split())
+    )
+    codes = [one for one in codes if not (response.url.path.startswith("/console/invoices") and one in COLUMNS)]
+    assert codes == [], f"{response.url.path} says {codes}"
 
 
 _principal_of = auth.principal_of

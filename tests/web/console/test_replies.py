@@ -362,12 +362,14 @@ async def test_whoever_wrote_it_is_chosen_by_name_and_address_among_the_people_w
 ) -> None:
     nobody = (await http.get(f"{PAGE}/{UNKNOWN}")).text
     assert 'name="of"' in nobody and 'name="contact"' not in nobody
-    found = (await http.get(f"{PAGE}/{UNKNOWN}", params={"of": "portoclaro"})).text
+    form = re.search(r'<form[^>]*aria-label="Who wrote it">', nobody)
+    assert form and f'action="{PAGE}/{UNKNOWN}/people#writer-title" method="post"' in form[0]  # no name in an address
+    found = (await http.post(f"{PAGE}/{UNKNOWN}/people", data={"of": "portoclaro"})).text
     assert f'<option value="{WRITER}"' in found and "accounts payable, accounts_payable@portoclaro.example<" in found
-    assert "No customer is like that." in (await http.get(f"{PAGE}/{UNKNOWN}", params={"of": "zzz"})).text
+    assert "No customer is like that." in (await http.post(f"{PAGE}/{UNKNOWN}/people", data={"of": "zzz"})).text
     known = (await http.get(f"{PAGE}/{REPLY}")).text
     assert f'<option value="{WRITER}" selected' in known
-    another = (await http.get(f"{PAGE}/{REPLY}", params={"of": "linden"})).text
+    another = (await http.post(f"{PAGE}/{REPLY}/people", data={"of": "linden"})).text
     assert '<option value="linden' in another and f'<option value="{WRITER}"' not in another
 
 

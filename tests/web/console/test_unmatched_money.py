@@ -12,9 +12,10 @@ from dunwell.domain.principals import Role
 from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.store import cases, incoming_payments, payments
 from dunwell.store.tables import IncomingPaymentRow, PaymentRow
+from tests.intake.statements import camt, camt_entry
 from tests.services.test_reported_payments import reported
 from tests.web.console.conftest import Site
-from tests.web.console.test_console_pages import CHASED
+from tests.web.console.test_console_pages import CHASED, hidden
 from tests.web.console.town import NOW
 from tests.web.described import check_described
 
@@ -283,3 +284,30 @@ async def test_money_that_went_back_to_the_payer_says_so_and_offers_no_undo(
     check_described(answer)
     told = answer.json()
     assert (told["taken_back"], told["returned_on"]) == (True, f"{NOW:%Y-%m-%d}")
+
+
+async def test_the_id_that_a_bank_gives_is_no_word_of_the_payer_and_what_came_today_is_not_0_days_old(
+    http: httpx.AsyncClient,
+) -> None:
+    content = camt(camt_entry("77.00", "für Müller", day="2026-03-02", end_to_end="E2E-20270001"))
+    preview = await http.post("/console/statements/preview", files={"file": ("x.xml", content)})
+    await http.post("/console/statements/book", data=hidden(preview.text, "/console/statements/book"))
+    text = (await http.get(PAGE)).text
+    assert "“für Müller”" in text and "<code>E2E-20270001</code>" in text
+    assert "less than a day old" in text and "0 days old" not in text
+    (told,) = (one for one in (await ask(http, "")).json() if one["amount"] == "77.00")
+    assert (told["text"], told["reference"]) == ("für Müller", "E2E-20270001")
+
+
+async def test_a_reason_typed_with_umlauts_is_taken_without_them(http: httpx.AsyncClient, site: Site) -> None:
+    one = entry(site, "nobody").entry_id
+    answer = await http.post(f"{PAGE}/{one}/aside", data={"reason": "Rücküberweisung größer", "form_id": "a"})
+    assert answer.status_code == 303
+    with site.database.reading() as session:
+        (row,) = incoming_payments.lately(session, EntryState.SET_ASIDE, 1)
+    assert "Rueckueberweisung-groesser" in row.why
+
+
+async def test_a_field_is_named_as_people_read_it_on_the_page_of_a_refusal(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console/figures.csv?as_of=soon")).text
+    assert "As of: " in text and "s_of:" not in text

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from dunwell.intake.typed_codes import code_typed
 from dunwell.web.console.formats import full_stop, local_times
-from dunwell.web.console.forms import code_typed
 from dunwell.web.console.wording import in_console
 from starter import app
 
