@@ -114,8 +114,9 @@ says what a column holds, as often as needed; `--map COLUMN=-` ignores one. `--s
 has no column its value in every record, such as `--set currency=EUR`. In the console both are said on the page of the
 preview, and are used there for the next file with the same columns.
 
-`--refused FILE` writes the refused lines to a CSV file: the columns of the original, and a column `reason`. Correct them there and
-start that file; a column `reason` is ignored. Of a JSON file the records stand whole in one column. The console offers the same file.
+`--refused FILE` writes the refused lines to a CSV file: the columns of the original, and a column `reason`. Correct
+them there and start that file; a column `reason` is ignored. Of a JSON file the records stand whole in one column.
+The console offers the same file.
 
 ```
 starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=number' --map 'Client=customer_id' \\

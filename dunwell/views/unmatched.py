@@ -55,7 +55,9 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
 def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
     """Return the payment with its proposals and bookings."""
     incoming, said = incoming_payments.incoming_of(row), as_it_stands(session, row)
-    went_back, reference = returned_on(session, row), _reference(session, row)
+    went_back, reference, words = returned_on(session, row), _reference(session, row), list(row.texts)
+    if words and words[-1] == reference:
+        words.pop()  # it was kept as the last of them, because an invoice may be named in it
     return {
         "entry_id": row.entry_id,
         "source": row.source.value,
@@ -67,7 +69,7 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
         "overdue": row.state in incoming_payments.WAITING and row.ask_at <= now,
         "payer_name": row.payer_name,
         "payer_iban": row.payer_iban,
-        "text": " ".join(text for text in row.texts if text != reference),
+        "text": " ".join(words),
         "reference": reference,
         "taken_back": went_back is not None,
         "returned_on": went_back,
