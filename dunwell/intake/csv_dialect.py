@@ -43,6 +43,7 @@ def read_dialect(text: str) -> Dialect:
 def _encoding(word: str) -> str:
     try:
         "".encode(word)  # fails for codecs that are no text encodings
+        bytes(range(256)).decode(word, "replace")  # and this for those of names of hosts
         return codecs.lookup(word).name
     except (LookupError, UnicodeError):
         pass

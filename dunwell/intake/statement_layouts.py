@@ -8,6 +8,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from dunwell.domain.cleaning import is_clean
 from dunwell.domain.refusal import refusal_of
 from dunwell.domain.statement_layout import StatementLayout
 from dunwell.intake.csv_dialect import SEPARATORS, Dialect
@@ -16,6 +17,7 @@ from dunwell.intake.encoding import decode_table
 _HEAD_ROWS = 50
 _FEWEST = 3  # columns: a day, an amount and a text
 _SAMPLES = 3
+_LOOKED_AT = 2_000  # characters
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def table_head(content: bytes, way: Dialect) -> TableHead | None:
     The first of its longest rows has the titles.
     """
     text = decode_table(content, way.encoding).text.lstrip("\ufeff")
-    if "\0" in text:
-        return None
+    if not is_clean("\n".join(text[:_LOOKED_AT].splitlines())):
+        return None  # signs that no text has: an image, a PDF, a workbook
     tables = [_rows(text, one) for one in ([way.separator] if way.separator else SEPARATORS.values())]
     rows = max(tables, key=lambda one: max(map(_filled, one), default=0), default=[])
     most = max(map(_filled, rows), default=0)

@@ -123,6 +123,7 @@ def ask_layout(
         422 if refused else 200,
         upload=upload,
         head=head,
+        titles=head.titles if head else (),
         labels=_LABELS,
         boxes={name: _boxes(name) for name in _LABELS},
         choices=_CHOICES,

@@ -1,5 +1,6 @@
 """Files that people bring to the console: what is said of their columns, what is new in them, what is refused."""
 
+import base64
 import re
 
 import httpx
@@ -217,6 +218,7 @@ async def test_a_file_with_known_columns_is_read_only_when_somebody_says_whose_a
         ({"holds.amount": ""}, "No column holds the amount"),
         ({"holds.booked_on": "Betrag"}, "The file"),
         ({"encoding": "latin-nine"}, "is unknown"),
+        ({"encoding": "idna"}, "is unknown"),
         ({"layout_name": ""}, "Name: is missing"),
         ({"account": ""}, "Account: "),
     ],
@@ -231,6 +233,13 @@ async def test_what_does_not_fit_is_said_and_nothing_typed_is_lost(
     assert "<option selected>Zweck</option>" in answer.text
     if "layout_name" not in change:
         assert 'value="Sparkasse"' in answer.text
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"%PDF-1.7\0,\0,\0\n1,2,3", b'a;b;c\n"1;2;3\n'])
+async def test_a_file_that_is_no_table_has_no_columns_to_choose(http: httpx.AsyncClient, content: bytes) -> None:
+    carried = {"name": "x.csv", "content": base64.urlsafe_b64encode(content).decode()}
+    answer = await http.post(_LAYOUT, data=carried | _COLUMNS)
+    assert answer.status_code == 422 and "<option>" not in answer.text
 
 
 async def test_a_layout_is_replaced_only_when_somebody_says_so(http: httpx.AsyncClient, site: Site) -> None:
