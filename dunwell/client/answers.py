@@ -10,7 +10,7 @@ class TellOutcome(StrEnum):
     """What became of an event that was sent to a case.
 
     DONE      the case accepted and recorded it
-    ACCEPTED  the case accepted it and will record it
+    ACCEPTED  the case has it and decides about it; the same request again answers what came of it
     SENT      the server keeps it as a signal for the next worker; a refusal would stand in the timeline
     REOPENED  no workflow of this case was running: a new run was started with it
     """

@@ -115,7 +115,10 @@ class Cases:
             await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)
             raise
         answer = _with_doubt(answer, request.content.get("payment_id"))
-        await asyncio.to_thread(self._idempotency.answered, request, _kept(answer), customer_id)
+        if answer.how is TellOutcome.ACCEPTED:  # asked again, the case says what came of it: it may still refuse
+            await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)
+        else:
+            await asyncio.to_thread(self._idempotency.answered, request, _kept(answer), customer_id)
         return answer
 
     async def _answered_before(self, invoice_id: str, begun: Begun) -> TellResult:

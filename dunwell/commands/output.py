@@ -57,7 +57,7 @@ def outcome_line(invoice_id: str, how: TellOutcome, status: Status | None, *, wa
         again = "; the case was not running and took this in with a new run" if how is TellOutcome.REOPENED else ""
         return f"{invoice_id}: {_standing(status)}{again}"
     if how is TellOutcome.ACCEPTED:
-        return f"{invoice_id}: taken in; the case is still writing it down and will finish by itself"
+        return f"{invoice_id}: the case has it and decides about it by itself; `status` shows what came of it"
     if how is TellOutcome.REOPENED:
         return f"{invoice_id}: no workflow of this case was running; a new run was started to take this in"
     if waited:

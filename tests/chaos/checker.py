@@ -312,7 +312,7 @@ def pages_once(records: Records) -> Iterator[str]:
                 if not known.told.get(row["request_id"]) and not _stands_already(known, row):
                     yield f"{what} was confirmed, and nobody wrote it down"
         elif visit["outcome"] == "404":
-            if not _opens_nothing(records, visit):
+            if not _opens_nothing(known, visit):
                 yield f"{what} was answered 404, and its link is neither revoked nor expired"
         elif visit["outcome"] != "503":  # they gave up after 503s: one sending may have counted
             taken = [row["invoice_id"] for row in kept if row["taken_at"] or known.told.get(row["request_id"])]
@@ -524,7 +524,11 @@ def explained_alike(records: Records) -> Iterator[str]:
         later = Counter(
             _line(row) for row, at in lines if at["seq"] > last[name] or records.is_after_its_last_word(name, at)
         )
+        relearned = Counter(line[1:] for line in (kept - told).elements()) if records.restored_at else Counter()
         for line in told - kept:
+            if relearned[line[1:]]:  # a provider told it again after the restore, and its moment is the later one
+                relearned[line[1:]] -= 1
+                continue
             yield f"{name} tells what the database lacks: {line[1]} {line[4]}"
         for line in kept - told - later:
             yield f"{name} does not tell what the database has: {line[1]} {line[4]}"

@@ -235,7 +235,7 @@ async def tell_case(
 
 _MEANING: Mapping[TellOutcome, str] = {
     TellOutcome.DONE: "the case took it in and wrote it down",
-    TellOutcome.ACCEPTED: "the case took it in; the writing is under way",
+    TellOutcome.ACCEPTED: "the case has it and decides about it; the same request again answers what came of it",
     TellOutcome.SENT: "the server keeps it for the next worker; a refusal would stand in the timeline",
     TellOutcome.REOPENED: "the case had ended; a new run of it begins with this",
 }

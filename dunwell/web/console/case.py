@@ -57,7 +57,7 @@ router = APIRouter(prefix=f"{PREFIX}/cases", route_class=ConsoleRoute, include_i
 
 _DONE: Mapping[str, str] = {
     TellOutcome.DONE.value: "Done: the case has it, and the page shows how it stands now.",
-    TellOutcome.ACCEPTED.value: "The case took it in and is still writing it down: reload in a moment.",
+    TellOutcome.ACCEPTED.value: "The case has it and decides about it: reload in a moment, and see what came of it.",
     TellOutcome.SENT.value: "No worker answered. Temporal keeps it; a refusal would be in the timeline.",
     "payer_write": "They get one e-mail that names no debt, at the next decent hour.",
     "payer_leave": "They are not written to.",

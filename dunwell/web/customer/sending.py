@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
 
+from dunwell.client.answers import TellOutcome, TellResult
+from dunwell.client.server import NoAnswer
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel
 from dunwell.domain.refusal import Refused
@@ -92,12 +93,14 @@ async def tell_all(service: Service, link: Link, tellings: Sequence[Telling], fo
 
 
 async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
-    async def told() -> Any:
+    async def told() -> TellResult:
         return await service.cases.tell(
             one.invoice_id, one.event, one.content, note=one.note, principal=link.principal, request_id=form_id
         )
 
-    await answered_once(told)
+    result = await answered_once(told)
+    if result.how is TellOutcome.ACCEPTED:
+        raise NoAnswer("The case has not decided about it yet: the same form again says what came of it.")
 
 
 def _keep(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> str:

@@ -27,7 +27,7 @@ class Standing(StrEnum):
     """What became of an earlier sending of a form.
 
     NEW        there was none, or nothing came of it
-    UNDER_WAY  its case was told and has not answered yet
+    UNDER_WAY  a case was told and has not answered yet
     DONE       it was carried out
     """
 
@@ -84,9 +84,9 @@ def standing(service: Service, link: Link, form: Submission, kept: Kept | None =
     with service.database.reading() as session:
         if not form.is_done(session):
             return Standing.NEW
-        if kept(session, link, form_id) if kept is not None else idempotency_keys.is_taken(session, by, form_id):
-            return Standing.DONE
         # Its row alone proves nothing: the service may have ended before it did the rest.
-        since = datetime.now(UTC) - _ANSWERED_WITHIN
-        under_way = kept is None and idempotency_keys.is_on_its_way(session, by, form_id, since)
-        return Standing.UNDER_WAY if under_way else Standing.NEW
+        if kept is not None:
+            return Standing.DONE if kept(session, link, form_id) else Standing.NEW
+        if idempotency_keys.is_on_its_way(session, by, form_id, datetime.now(UTC) - _ANSWERED_WITHIN):
+            return Standing.UNDER_WAY
+        return Standing.DONE if idempotency_keys.is_taken(session, by, form_id) else Standing.NEW

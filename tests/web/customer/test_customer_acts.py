@@ -308,6 +308,22 @@ async def test_a_form_whose_case_has_not_answered_yet_is_not_refused_for_what_ha
     assert "?done=promise_done&" in taken.headers["location"]
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_what_a_case_has_and_may_still_refuse_is_not_confirmed(house: House, refused: bool) -> None:
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    house.engine.undecided = True
+    assert (await house.send(path, "promise", form_id=form_id, day="2027-04-02")).status_code == 503
+    house.engine.undecided = False
+    if refused:
+        house.engine.apply("RIB-3", "dispute_opened", {"reason": "price", "opened_by": "agent-3"})
+        with house.database.writing() as session:
+            session.execute(update(RequestRow).values(first_at=datetime.now(UTC) - timedelta(minutes=6)))
+    answer = await house.send(path, "promise", form_id=form_id, day="2027-04-02")
+    assert answer.status_code == (422 if refused else 303)
+    assert len(house.told("promise_to_pay")) == (0 if refused else 1)
+
+
 @pytest.mark.parametrize(
     ("act", "typed"),
     [
