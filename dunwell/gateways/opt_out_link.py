@@ -44,7 +44,9 @@ class OptOutLinks:
         return message_id if any(fits) else None
 
 
-def opted_out(message_id: str, channel: Channel, at: datetime, kind: str = "unsubscribe link") -> ProviderEvent:
+def opted_out(
+    message_id: str, channel: Channel, at: datetime, kind: str = "by the unsubscribe link of an e-mail"
+) -> ProviderEvent:
     """The provider event of an opt-out by this e-mail's reader at `at` (UTC); `kind` says by which way."""
     return ProviderEvent(
         event_id=f"{message_id}.{int(at.timestamp())}",  # who came back may leave by the same link

@@ -62,7 +62,10 @@ async def test_a_click_closes_the_address_at_once_for_every_invoice(each_site: S
     assert "<form" not in answer.text
     assert site.closed() == "stopped"
     assert site.closed(Channel.SMS, PHONE) is None
-    said = ("opted_out", "acme.accounts_payable.1 wants no more messages by email (unsubscribe link)")
+    said = (
+        "opted_out",
+        "acme.accounts_payable.1 wants no more messages by email (by the unsubscribe link of an e-mail)",
+    )
     assert (site.entries("inv-1"), site.entries("inv-2")) == ([said], [said])
 
 

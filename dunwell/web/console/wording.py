@@ -32,6 +32,7 @@ _FORMS: Mapping[str, str] = {
     "reverse-payment": "“Reverse a payment” on the page of the case",
     "settle-message": "“What became of it?” on the page of the message",
     "start": "the page of new invoices",
+    "statement-layout": "“What the columns hold” on the page of bank statements",
     "status": "the page of the case",
     "unmatched": "Unmatched money",
     "write-off": "“Write off”",
@@ -43,7 +44,6 @@ _OPERATORS = (
     "policy check",
     "rates confirm",
     "reconcile",
-    "statement-layout",
     "webhook remove",
     "webhook resend",
 )
