@@ -55,6 +55,9 @@ async def test_a_proposal_is_confirmed_by_one_button_and_undone_by_another(
     assert float(paid(site, CHASED)) == float(before) + 900
     assert (await http.post(f"{PAGE}/{entry(site, 'likely').entry_id}/undo")).status_code == 303
     assert paid(site, CHASED) == before
+    text = (await http.get(PAGE)).text
+    assert f"{PAGE}/{entry(site, 'likely').entry_id}/proposals/2/confirm" in text  # as when it came in
+    assert "before, which was undone on" in text
 
 
 async def test_money_that_may_be_booked_already_takes_a_tick(http: httpx.AsyncClient, site: Site) -> None:
