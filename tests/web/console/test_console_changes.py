@@ -23,7 +23,7 @@ from tests.web.principals import OPERATOR
 NEWER = the_ladders()["gradual-pressure"].version + 1
 CUSTOMER = "/console/customers/lindenhof"
 _BY_STATE = r"/console/(approvals/[^/]+/|filters/|cases/[^/]+/move|unmatched/[^/]+/|replies/[^/]+/people)"
-"""What is a search, and what refuses or repeats by the state of its thing: a decision, a name, what became of money."""
+"""A search, and what refuses or repeats by the state of its thing: a decision, a name, what became of money."""
 WITHOUT_ID = {
     "/console/statements/preview",  # keeps nothing
     "/console/sign-out",
