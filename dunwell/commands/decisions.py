@@ -29,6 +29,9 @@ WholeCustomer = Annotated[
 ]
 
 
+Ask = Annotated[bool, typer.Option("--ask", help="Only ask for it: a manager approves or declines.")]
+
+
 def pause(
     reason: Reason,
     invoice: OneInvoice = None,
@@ -89,14 +92,11 @@ def write_off(
     note: Note = None,
     no_wait: NoWait = False,
     request_id: RequestId = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Only ask for it: a manager approves or declines.")] = False,
+    ask: Ask = False,
 ) -> None:
-    """Give an invoice up. The case ends and the account is free."""
+    """Give an invoice up. The case ends and the account is free. An agent asks a manager for it, with --ask."""
     if ask:
-        with opened_database(load_settings()) as database:
-            principal, now = current_principal(database), datetime.now(UTC)
-            approval_id = Approvals(database).request(invoice, "write_off", {"reason": reason}, principal, now)
-        say(f"{approval_id}: waits for a manager; `starter.py approvals` shows it")
+        _ask_a_manager(invoice, "write_off", reason)
         return
     facts = {"reason": reason, "by": by}
     tell_case(invoice, "write_off", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
@@ -109,7 +109,18 @@ def cancel(
     note: Note = None,
     no_wait: NoWait = False,
     request_id: RequestId = None,
+    ask: Ask = False,
 ) -> None:
-    """End a case whose invoice is no longer valid."""
+    """End a case whose invoice is no longer valid. An agent asks a manager for it, with --ask."""
+    if ask:
+        _ask_a_manager(invoice, "cancel", reason)
+        return
     facts = {"reason": reason, "by": by}
     tell_case(invoice, "cancel", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def _ask_a_manager(invoice: str, event: str, reason: str) -> None:
+    with opened_database(load_settings()) as database:
+        principal, now = current_principal(database), datetime.now(UTC)
+        approval_id = Approvals(database).request(invoice, event, {"reason": reason}, principal, now)
+    say(f"{approval_id}: waits for a manager; `starter.py approvals` shows it")

@@ -14,6 +14,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.output import outcome_line, say
 from dunwell.commands.principal import principal_in
+from dunwell.intake.currencies import Currency
 from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 
@@ -31,8 +32,10 @@ def tell_case(
 ) -> None:
     """Send an event to the case and print in one line what came of it."""
     settings = settings or load_settings()
-    digits, principal = from_database(settings, lambda session: (_digits(session, invoice_id), principal_in(session)))
-    content = with_amounts(without_none(facts), digits)
+    currency, principal = from_database(
+        settings, lambda session: (currency_of(session, invoice_id), principal_in(session))
+    )
+    content = with_amounts(without_none(facts), currency)
     check_typed(name, content)
 
     async def ask(case_client: Cases) -> str:
@@ -52,5 +55,7 @@ def tell_case(
     say(with_cases(settings, ask))
 
 
-def _digits(session: Session, invoice_id: str) -> int:
-    return find_invoice(session, invoice_id).digits
+def currency_of(session: Session, invoice_id: str) -> Currency:
+    """Return the currency of an invoice. Raises Refused for one that is not known."""
+    row = find_invoice(session, invoice_id)
+    return Currency(row.currency, row.digits)

@@ -18,11 +18,12 @@ from dunwell.commands.output import age, print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
+from dunwell.intake.currencies import Currency
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.settings import load_settings
 from dunwell.store import billing_events
 from dunwell.views.facts import Facts
-from dunwell.views.unmatched import one_payment, unmatched
+from dunwell.views.unmatched import currency_of, one_payment, unmatched
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry, by `unmatched`.")]
 
@@ -102,7 +103,6 @@ def match(
     chosen = [bool(invoices), proposal is not None, reject is not None, undo, aside is not None]
     if sum(chosen) != 1:
         raise typer.BadParameter("say one thing: INVOICE[=AMOUNT]..., --proposal, --reject, --undo or --aside")
-    shares = [_share(text) for text in invoices or ()]
 
     async def decide(matching: Matching, principal: Principal) -> None:
         if proposal is not None:
@@ -119,15 +119,17 @@ def match(
     settings, now = load_settings(), datetime.now(UTC)
     with opened_database(settings) as database:
         by, days = current_principal(database), settings.unmatched_days
+        with database.reading() as session:
+            shares = [_share(text, currency_of(session, entry, now)) for text in invoices or ()]
         with_cases_of(database, settings, lambda cases: decide(Matching(database, cases, days), by))
         with database.reading() as session:
             say(_became(one_payment(session, entry, now)))
 
 
-def _share(text: str) -> tuple[str, Decimal | None]:
+def _share(text: str, currency: Currency) -> tuple[str, Decimal | None]:
     """Return invoice and amount of INVOICE or INVOICE=AMOUNT. Raises Refused for what is no amount."""
     invoice_id, mark, amount = text.rpartition("=")
-    return (invoice_id, typed_amount("amount", amount)) if mark else (text, None)
+    return (invoice_id, typed_amount("amount", amount, currency)) if mark else (text, None)
 
 
 def _became(one: Facts) -> str:

@@ -26,7 +26,7 @@ from dunwell.commands.common import (
     read_moment,
     with_cases_of,
 )
-from dunwell.commands.event_sending import tell_case
+from dunwell.commands.event_sending import currency_of, tell_case
 from dunwell.commands.output import print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.commands.refused_file import RefusedFile, check_refused_file, keep_refused
@@ -156,8 +156,8 @@ def return_credit(
     """Note that credit was paid back to the customer. Your bank sends the money, this program does not."""
     with opened_database(load_settings()) as database:
         with database.reading() as session:
-            digits = find_invoice(session, invoice).digits
-            facts = with_amounts(credits.to_return(session, invoice, amount, by, request_id), digits)
+            currency = currency_of(session, invoice)
+            facts = with_amounts(credits.to_return(session, invoice, amount, by, request_id), currency)
         left = credits.give_back(database, invoice, facts, current_principal(database))
     say(
         f"{invoice}: {facts['amount']} {facts['currency']} returned; {left.credit} {left.currency} of credit are left"

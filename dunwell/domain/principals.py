@@ -29,6 +29,7 @@ class Right(StrEnum):
     APPROVALS_READ = "approvals:read"
     APPROVALS_WRITE = "approvals:write"
     WRITE_OFF_WRITE = "write_off:write"
+    CANCEL_WRITE = "cancel:write"
     STATEMENTS_WRITE = "statements:write"
     LETTERS_READ = "letters:read"
     LETTERS_WRITE = "letters:write"
@@ -73,6 +74,7 @@ _DECIDED_BY_MANAGERS = frozenset(
     {
         Right.APPROVALS_WRITE,
         Right.WRITE_OFF_WRITE,
+        Right.CANCEL_WRITE,  # it gives up the whole claim, as a write-off does
         Right.POLICIES_WRITE,
         Right.AUDIT_READ,
         Right.STATEMENTS_WRITE,  # a statement tells more than an agent has to know
@@ -87,6 +89,7 @@ _OF_ROLE: Mapping[Role, frozenset[Right]] = {
         {
             Right.INVOICES_READ,
             Right.INVOICES_WRITE,
+            Right.CANCEL_WRITE,  # a credit note or a void of the system that wrote the invoice
             Right.PAYMENTS_READ,
             Right.PAYMENTS_WRITE,
             Right.STATEMENTS_WRITE,
@@ -96,6 +99,9 @@ _OF_ROLE: Mapping[Role, frozenset[Right]] = {
     Role.PRODUCT: frozenset({Right.ACCESS_READ}),
 }
 
+ON_REQUEST = ("write_off", "cancel")
+"""Events that somebody without the right to tell them may ask for; a manager approves or declines."""
+
 APPROVAL_OUTCOMES = frozenset({"approved", "declined"})
 """Outcomes of a task by which a step that waits for an approval is decided."""
 
@@ -104,7 +110,7 @@ _OF_EVENT: Mapping[str, Right] = {
     "payment_reversed": Right.PAYMENTS_WRITE,
     "credit_applied": Right.PAYMENTS_WRITE,
     "invoice_amended": Right.INVOICES_WRITE,
-    "cancel": Right.INVOICES_WRITE,
+    "cancel": Right.CANCEL_WRITE,
     "write_off": Right.WRITE_OFF_WRITE,
     "call_outcome": Right.TASKS_WRITE,
     "policy_moved": Right.POLICIES_WRITE,
@@ -144,6 +150,13 @@ class NotAllowed(Exception):
         return cls(f"The role {role.value} may not {how} {what.replace('_', '-')}: ask an administrator.")
 
     @classmethod
+    def without_approval(cls, event: str, role: Role) -> "NotAllowed":
+        return cls(
+            f"The role {role.value} may not {event.replace('_', ' ')} an invoice without approval: ask a manager for "
+            "it, on the page Approvals, with --ask at the command line or by POST /api/approvals."
+        )
+
+    @classmethod
     def for_want_of_scope(cls, event: str) -> "NotAllowed":
         return cls(f"This link does not allow {event.replace('_', ' ')}: answer the message instead.")
 
@@ -170,11 +183,15 @@ class PrincipalKind(StrEnum):
 
 
 class ApprovalDecision(StrEnum):
-    """What became of a request for approval. Whoever asked withdraws it; somebody else declines it."""
+    """What became of a request for approval. Whoever asked withdraws it; somebody else declines it.
+
+    overtaken  the case ended before anybody decided: there is nothing left to approve
+    """
 
     APPROVED = "approved"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True)
@@ -209,12 +226,19 @@ class Principal:
         if not self.may(right):
             raise NotAllowed.for_want_of(right, self.role)
 
+    def check_event(self, event: str, content: Mapping[str, object] | None = None) -> None:
+        """Raise NotAllowed when the role may not tell a case this event; the text says if it may ask for it."""
+        right = right_for(event, content)
+        if self.role is not None and event in ON_REQUEST and not self.may(right) and self.may(Right.CASES_WRITE):
+            raise NotAllowed.without_approval(event, self.role)
+        self.check(right)
+
     def check_telling(self, event: str, content: Mapping[str, object]) -> None:
         """Raise NotAllowed when its role, or the scopes of a link, do not let it tell a case this event."""
         if event not in PERSONAL_DECISIONS:
             return
         if self.kind is not PrincipalKind.LINK:
-            self.check(right_for(event, content))
+            self.check_event(event, content)
         elif _OF_SCOPE.get(event) not in self.scopes:
             raise NotAllowed.for_want_of_scope(event)
 

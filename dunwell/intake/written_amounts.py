@@ -65,11 +65,7 @@ def amount_in(text: str, currency: str | None, sums: Collection[Decimal]) -> Wri
     for found in _WITH_CURRENCY.finditer(text):
         number = _read(found["after_sign"] or found["number"])
         sign = found["before"] or found["after"]
-        known = next(code for code, pattern in _CURRENCIES.items() if re.fullmatch(pattern, sign))
-        if known == "$":
-            known = currency if currency in _DOLLARS else "USD"
-        elif known == "kr":
-            known = currency if currency in _CROWNS else "SEK"
+        known = currency_of(sign, currency)
         if 0 < number < _MOST and known is not None and currency in (None, known):
             return WrittenAmount(number, known)
     for found in _BARE.finditer(_WITH_CURRENCY.sub(";", text)):
@@ -77,6 +73,20 @@ def amount_in(text: str, currency: str | None, sums: Collection[Decimal]) -> Wri
         if currency is not None and number in sums:
             return WrittenAmount(number, currency)
     return None
+
+
+def currency_of(sign: str, currency: str | None) -> str | None:
+    """Return the code of the currency that this sign, code or word names; None for one that is not known.
+
+    sign      as `reply_words.folded` returns it
+    currency  of the invoices: of several that share a sign, it is meant
+    """
+    known = next((code for code, pattern in _CURRENCIES.items() if re.fullmatch(pattern, sign)), None)
+    if known == "$":
+        return currency if currency in _DOLLARS else "USD"
+    if known == "kr":
+        return currency if currency in _CROWNS else "SEK"
+    return known
 
 
 def _read(written: str) -> Decimal:

@@ -7,21 +7,20 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.case import Case
 from dunwell.domain.cleaning import is_clean
 from dunwell.domain.events import parse_event
-from dunwell.domain.principals import ApprovalDecision, Principal, Right
+from dunwell.domain.principals import ON_REQUEST, ApprovalDecision, Principal, PrincipalKind, Right
 from dunwell.domain.refusal import Refused
+from dunwell.domain.timeline import Entry
 from dunwell.services.random_ids import random_id
 from dunwell.services.submissions import Submission
 from dunwell.services.users import check_not_own, own_approval_allowed
-from dunwell.store import audit, cases, invoices, users
+from dunwell.store import audit, cases, invoices, timeline, users
 from dunwell.store.database import Database
 from dunwell.store.tables import ApprovalRow
 
-ON_REQUEST = ("write_off",)
-"""Events that somebody without the right to tell them may ask for."""
-
-
+_LATEST = 20
 _WAITING = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
 
 
@@ -58,10 +57,8 @@ class Approvals:
             case = cases.get(session, invoice_id)
             if case is None or case.ended is not None:
                 raise Refused("invoice", "has no open case")
-            waiting = select(ApprovalRow).where(
-                ApprovalRow.invoice_id == invoice_id, ApprovalRow.event == event, ApprovalRow.decision.is_(None)
-            )
-            known = session.scalars(waiting).first()
+            same = _WAITING.where(ApprovalRow.invoice_id == invoice_id, ApprovalRow.event == event)
+            known = session.scalars(same).first()
             if known is not None:
                 raise Refused("event", f"is asked for already: {known.approval_id} waits for a manager")
             row = ApprovalRow(
@@ -104,7 +101,7 @@ class Approvals:
             return row
 
     def take_back(self, approval_id: str, by: Principal, reason: str, now: datetime) -> None:
-        """Open the request again: the case refused what was approved."""
+        """Open the request again, because the case refused what was approved. That of an ended case is closed."""
         with self._database.reading() as session:
             customer_id = _customer_of(session, _request(session, approval_id))
         with self._database.writing(customer_id) as session:
@@ -112,11 +109,22 @@ class Approvals:
             assert row is not None
             row.decision = row.decided_by = row.decided_at = None
             _audited(session, row, by, f"{row.event}_refused", now, reason)
+            session.flush()
+            case = cases.get(session, row.invoice_id)
+            if case is not None:
+                overtake(session, case, by, now)
 
     def waiting(self) -> list[dict[str, Any]]:
         """Return the requests that nobody has decided, the oldest first."""
         with self._database.reading() as session:
             return [_facts(session, row) for row in session.scalars(_WAITING)]
+
+    def last_decided(self) -> list[dict[str, Any]]:
+        """Return what became of the latest requests, and by whom, the newest first."""
+        decided = select(ApprovalRow).where(ApprovalRow.decision.is_not(None))
+        latest = decided.order_by(ApprovalRow.decided_at.desc(), ApprovalRow.approval_id).limit(_LATEST)
+        with self._database.reading() as session:
+            return [_facts(session, row) for row in session.scalars(latest)]
 
     def waiting_for(self, principal: Principal) -> list[dict[str, Any]]:
         """Return the same with what this principal may do: `own`, withdraw it; `approves`, decide about it."""
@@ -127,6 +135,23 @@ class Approvals:
                 for row in session.scalars(_WAITING)
                 for own in [row.requested_by == principal.id]
             ]
+
+
+def overtake(session: Session, case: Case, by: Principal, now: datetime) -> None:
+    """Close the requests about a case that has ended: nothing is left to approve. Says who ended it.
+
+    Call with the customer's lock. Repeating it changes nothing.
+    """
+    if not case.ended:
+        return
+    for row in session.scalars(_WAITING.where(ApprovalRow.invoice_id == case.invoice_id)):
+        row.decision, row.decided_by, row.decided_at = ApprovalDecision.OVERTAKEN, by.id, now
+        _audited(session, row, by, f"{row.event}_overtaken", now)
+        who = by.name if by.kind is PrincipalKind.SYSTEM else by.author
+        what, ending = row.event.replace("_", "-"), case.stage.value.replace("_", " ")
+        reason = f"the request of {row.requested_by} for a {what} is closed: the case is {ending}, by {who}"
+        entry = Entry(key=f"overtaken.{row.approval_id}", at=now, kind="task", reason=reason, ref=row.approval_id)
+        timeline.write(session, case.invoice_id, [entry])
 
 
 def _facts(session: Session, row: ApprovalRow) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from dunwell.domain.events import (
 )
 from dunwell.domain.keys import TaskId
 from dunwell.domain.payments import OUR_MISTAKES
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.services import (
     access_publishing,
+    approvals,
     cancelled_runs,
     case_claim,
     credits,
@@ -64,16 +66,17 @@ class Recording:
         now, answer = attempt.now, RecordAnswer()
         with self._deps.database.writing(request.customer_id) as session:
             known = handed_case(session, request)
-            parts = Parts(session, attempt)
+            parts, by = Parts(session, attempt), [SYSTEM]
             parts.do("alignment", lambda: self._align(session, request, known, attempt, answer))
             case = answer.newer or known
             if request.event is not None:
                 parts.do(request.event, lambda: self._write_event(session, request, case, now, answer))
-                parts.do("audit", lambda: _write_audit(session, request, case, now))
+                parts.do("audit", lambda: by.append(_write_audit(session, request, case, now)))
             if request.told_as is not None:
                 parts.do("request", partial(idempotency_keys.mark_taken, session, request.told_as, now))
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
             self._follow(parts, case, now, rehearsal=request.rehearsal)
+            parts.do("requests for approval", lambda: approvals.overtake(session, case, by[-1], _real(request, now)))
             if not case.ended:
                 parts.do("calls to people who left", lambda: self._hand_over(session, request, case, now, answer))
             if answer.not_arrived:
@@ -201,17 +204,22 @@ class Recording:
         parts.do("scripts of calls", outcomes.renew_scripts)
 
 
-def _write_audit(session: Session, request: RecordRequest, case: Case, now: datetime) -> None:
-    """Write who told the event, at the real time also for a rehearsal."""
-    told.write_entry(
+def _write_audit(session: Session, request: RecordRequest, case: Case, now: datetime) -> Principal:
+    """Write who told the event, and return them."""
+    return told.write_entry(
         session,
         request.invoice_id,
         str(request.event),
         request.content or {},
-        datetime.now(UTC) if request.rehearsal else now,
+        _real(request, now),
         request_id=request.told_as,
         revision=case.revision,
     )
+
+
+def _real(request: RecordRequest, now: datetime) -> datetime:
+    """The time of audit and approvals: the real one, also for a rehearsal."""
+    return datetime.now(UTC) if request.rehearsal else now
 
 
 def _is_blocked(session: Session, case: Case) -> bool:

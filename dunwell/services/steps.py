@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
-from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, holds, person_tasks
+from dunwell.services import access_publishing, approvals, call_tasks, case_claim, contact_caps, holds, person_tasks
 from dunwell.services.alignment import are_apart
 from dunwell.services.answer_sending import AnswerSending, execution_of
 from dunwell.services.attempt import Attempt
@@ -169,6 +170,7 @@ class Steps:
         )
         free_account(session, case, dispatch.now)  # the ladder itself may have written the rest off
         person_tasks.withdraw_needless(session, case, dispatch.now)
+        approvals.overtake(session, case, SYSTEM, dispatch.now)
         case_claim.keep(session, self._deps, case, dispatch.now)
         plan_and_answer(session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen)
         return answer

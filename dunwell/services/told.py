@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.cleaning import is_clean, one_line
 from dunwell.domain.events import PERSONAL_DECISIONS
 from dunwell.domain.evidence import plain
-from dunwell.domain.principals import ENGINE, Principal
+from dunwell.domain.principals import ENGINE, SYSTEM, Principal
 from dunwell.store import audit
 from dunwell.store.tables import ToldRow
 
@@ -67,14 +67,16 @@ def write_entry(
     *,
     request_id: str | None,
     revision: int = 0,
-) -> None:
-    """Write into the audit who told this event. Call in the transaction that writes the event itself.
+) -> Principal:
+    """Write into the audit who told this event, and return them: Dunwell itself for one that people do not tell.
+
+    Call in the transaction that writes the event itself.
 
     request_id  of its update, if it came as one
     revision    of the case that has applied it, which tells apart two events of the same content
     """
     if name not in PERSONAL_DECISIONS:
-        return
+        return SYSTEM
     row = _announced(session, invoice_id, _digest(name, content), request_id)
     by, key = ENGINE, f"{name}.{_digest(name, content)[:24]}.{revision}"
     if row is not None:
@@ -86,6 +88,7 @@ def write_entry(
     audit.append(
         session, by, f"invoice/{invoice_id}", name, now, key=key, reason=reason, details=given, request_id=request
     )
+    return by
 
 
 def forget(session: Session, before: datetime) -> None:

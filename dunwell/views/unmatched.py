@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState, no_payment
+from dunwell.intake.currencies import Currency, find_currency
 from dunwell.services.incoming_payments import as_it_stands, returned_on, same_as_booked, why_stale_now
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import bank_entries, billing_events, cases, incoming_payments, invoices, users
@@ -50,6 +51,15 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
     if row is None:
         raise no_payment(entry_id)
     return facts_of(session, row, now)
+
+
+def currency_of(session: Session, entry_id: str, now: datetime) -> Currency:
+    """Return the currency of a payment that came in. Raises Refused for an unknown payment."""
+    code = str(one_payment(session, entry_id, now)["currency"])
+    try:
+        return find_currency(code)
+    except KeyError:  # no amount of it could be read, or a currency that is not in use any more
+        return Currency(code, 2)
 
 
 def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:

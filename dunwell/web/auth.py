@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 
 from dunwell.domain.events import PERSONAL_DECISIONS
-from dunwell.domain.principals import Principal, Right, right_for
+from dunwell.domain.principals import Principal, Right
 from dunwell.services.api_keys import is_well_formed
 from dunwell.web.request_body import Problem
 from dunwell.web.service import service_of
@@ -53,7 +53,7 @@ class allowed_to_tell:
         request.state.principal = principal
         event = request.path_params["event"]
         if event in PERSONAL_DECISIONS:  # another is unknown, which the route says itself
-            principal.check(right_for(event))
+            principal.check_event(event)
         return principal
 
 

@@ -12,10 +12,22 @@ W = Right
     ("role", "may", "may_not"),
     [
         (Role.ADMINISTRATOR, list(Right), []),
-        (Role.MANAGER, [W.APPROVALS_WRITE, W.WRITE_OFF_WRITE, W.POLICIES_WRITE, W.AUDIT_READ], [W.USERS_READ]),
+        (
+            Role.MANAGER,
+            [W.APPROVALS_WRITE, W.WRITE_OFF_WRITE, W.CANCEL_WRITE, W.POLICIES_WRITE, W.AUDIT_READ],
+            [W.USERS_READ],
+        ),
         (Role.AGENT, [W.CASES_WRITE, W.TASKS_WRITE, W.PAYMENTS_WRITE, W.APPROVALS_READ], [W.APPROVALS_WRITE]),
-        (Role.AGENT, [W.CUSTOMERS_WRITE], [W.WRITE_OFF_WRITE, W.POLICIES_WRITE, W.KEYS_WRITE, W.SETTINGS_WRITE]),
-        (Role.BILLING, [W.INVOICES_WRITE, W.PAYMENTS_WRITE], [W.CUSTOMERS_READ, W.CASES_WRITE, W.ACCESS_READ]),
+        (
+            Role.AGENT,
+            [W.CUSTOMERS_WRITE],
+            [W.WRITE_OFF_WRITE, W.CANCEL_WRITE, W.POLICIES_WRITE, W.KEYS_WRITE, W.SETTINGS_WRITE],
+        ),
+        (
+            Role.BILLING,
+            [W.INVOICES_WRITE, W.CANCEL_WRITE, W.PAYMENTS_WRITE],
+            [W.CUSTOMERS_READ, W.CASES_WRITE, W.ACCESS_READ],
+        ),
         (Role.PRODUCT, [W.ACCESS_READ], sorted(set(Right) - {W.ACCESS_READ})),
         (Role.AUDITOR, [one for one in Right if one.reads], [one for one in Right if not one.reads]),
     ],
@@ -28,6 +40,7 @@ def test_rights_of_a_role(role: Role, may: list[Right], may_not: list[Right]) ->
 def test_every_event_that_people_tell_needs_a_right_to_write() -> None:
     assert not [event for event in PERSONAL_DECISIONS if right_for(event).reads]
     assert right_for("write_off") is Right.WRITE_OFF_WRITE
+    assert right_for("cancel") is Right.CANCEL_WRITE
     with pytest.raises(KeyError):
         right_for("delivery_report")
 

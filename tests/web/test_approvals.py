@@ -9,11 +9,12 @@ import pytest
 from dunwell.commands.common import REFUSED, error_text
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
-from dunwell.services.approvals import Approvals
+from dunwell.domain.terms import Stage
+from dunwell.services.approvals import Approvals, overtake
 from dunwell.services.users import Users
-from dunwell.store import audit
+from dunwell.store import audit, cases
 from dunwell.store.database import Database
-from tests.web.conftest import Site
+from tests.web.conftest import CUSTOMER, Site
 from tests.web.described import check_described
 from tests.web.principals import OPERATOR, bearer, from_our_page, sign_in
 from tests.web.test_api import Open, api, written  # noqa: F401
@@ -34,17 +35,21 @@ def asked(site: Site, by: Principal = ADA) -> tuple[Approvals, str]:
     return approvals, approvals.request("inv-1", "write_off", {"reason": "insolvent"}, by, NOW)
 
 
-async def test_an_agent_asks_and_a_manager_has_it_done(api: Open) -> None:  # noqa: F811
+@pytest.mark.parametrize(("event", "stage"), [("write_off", "written_off"), ("cancel", "cancelled")])
+async def test_an_agent_asks_and_a_manager_has_it_done(api: Open, event: str, stage: str) -> None:  # noqa: F811
     await api.post("/invoices", written())
-    body = {"invoice_id": "inv-1", "event": "write_off", "reason": "insolvent"}
+    body = {"invoice_id": "inv-1", "event": event, "reason": "insolvent"}
 
     async def post(path: str, role: Role, json: Any = None) -> tuple[int, Any]:
         answer = await api.http.post(f"/api/{path}", json=json, headers=bearer(role))
         check_described(answer)
         return answer.status_code, answer.json()
 
-    direct, _ = await post("cases/inv-1/write_off", Role.AGENT, {"reason": "insolvent", "by": "x"})
-    assert direct == 403
+    direct, told = await post(f"cases/inv-1/{event}", Role.AGENT, {"reason": "insolvent", "by": "x"})
+    assert (
+        direct == 403
+        and f"may not {event.replace('_', ' ')} an invoice without approval: ask a manager for it" in told["reason"]
+    )
     status, made = await post("approvals", Role.AGENT, body)
     assert status == 201
     assert (await post("approvals", Role.AGENT, body))[0] == 422  # it waits already
@@ -55,13 +60,13 @@ async def test_an_agent_asks_and_a_manager_has_it_done(api: Open) -> None:  # no
     for _ in range(2):  # safe to repeat
         assert await post(path, Role.MANAGER) == (200, made | {"invoice_id": "inv-1", "result": "done"})
     assert (await post(path, Role.ADMINISTRATOR))[0] == 422  # decided before
-    assert (await api.get("/cases/inv-1")).json()["stage"] == "written_off"
+    assert (await api.get("/cases/inv-1")).json()["stage"] == stage
     with api.harness.deps.database.reading() as session:
         found = [(one.action, one.principal) for one in audit.read(session, about="invoice/inv-1")]
     assert found[1:] == [
-        ("write_off_requested", "agent"),
-        ("write_off_approved", "manager"),
-        ("write_off", "manager"),
+        (f"{event}_requested", "agent"),
+        (f"{event}_approved", "manager"),
+        (event, "manager"),
     ]
 
 
@@ -130,10 +135,10 @@ async def test_on_the_page_an_agent_asks_and_somebody_else_decides(site: Site) -
         answer = await site.http.post(f"/console/approvals{path}", data=form, headers=headers[role])
         return answer.status_code, answer.text
 
-    wrong = await post("", Role.AGENT, invoice_id="no<b>dy", reason="insolvent")
+    wrong = await post("", Role.AGENT, event="write_off", invoice_id="no<b>dy", reason="insolvent")
     assert wrong[0] == 422 and "is not known" in wrong[1] and "no&lt;b&gt;dy" in wrong[1]
     for role, status in ((Role.AGENT, 303), (Role.MANAGER, 422)):  # the second asks for what is asked for already
-        assert (await post("", role, invoice_id="inv-1", reason="insolvent"))[0] == status
+        assert (await post("", role, event="write_off", invoice_id="inv-1", reason="insolvent"))[0] == status
     ((approval_id,),) = [[one["approval_id"] for one in site.service.approvals.waiting()]]
     shown = {role: (await site.http.get("/console/approvals", headers=headers[role])).text for role in headers}
     assert all("Asked for by Agent" in text for text in shown.values())
@@ -145,3 +150,58 @@ async def test_on_the_page_an_agent_asks_and_somebody_else_decides(site: Site) -
     assert own[0] == 403 and "Nobody approves their own request" in own[1]
     assert (await post(f"/{approval_id}/decline", Role.MANAGER))[0] == 303
     assert not site.service.approvals.waiting()
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "ended"),
+    [
+        ("write_off", {"reason": "small", "by": "x"}, "written off"),
+        ("cancel", {"reason": "duplicate", "by": "x"}, "cancelled"),
+        ("payment_received", {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}, "paid"),
+    ],
+)
+async def test_a_request_closes_when_the_case_ends_otherwise_and_says_by_whom(
+    api: Open,  # noqa: F811
+    event: str,
+    content: dict[str, Any],
+    ended: str,
+) -> None:
+    await api.post("/invoices", written())
+    approvals = api.site.service.approvals
+    approval_id = approvals.request("inv-1", "write_off", {"reason": "insolvent"}, ADA, NOW)
+    told = await api.http.post(f"/api/cases/inv-1/{event}", json=content, headers=bearer(Role.MANAGER))
+    assert told.status_code == 200, told.text
+    assert not approvals.waiting()
+    (closed,) = approvals.last_decided()
+    assert (closed["decision"], closed["decided_by"]) == (ApprovalDecision.OVERTAKEN, "manager")
+    said = [one["reason"] for one in (await api.get("/cases/inv-1")).json()["timeline"]]
+    assert f"the request of user-7 for a write-off is closed: the case is {ended}, by manager" in said
+    with api.harness.deps.database.reading() as session:
+        (entry,) = audit.read(session, about="invoice/inv-1", action="write_off_overtaken")
+    assert entry.principal == "manager"
+    with pytest.raises(Refused, match="was overtaken before"):
+        approvals.decide(approval_id, ApprovalDecision.APPROVED, OPERATOR, NOW)
+
+
+def test_a_request_that_its_ended_case_refuses_closes_too(site: Site) -> None:
+    approvals, approval_id = asked(site)
+    approvals.decide(approval_id, ApprovalDecision.APPROVED, OPERATOR, NOW)
+    with site.database.writing(CUSTOMER.customer_id) as session:
+        case = cases.get(session, "inv-1")
+        assert case is not None
+        case.ended = Stage.PAID
+        cases.put(session, case, rehearsal=False, now=NOW)
+    approvals.take_back(approval_id, OPERATOR, "the case has ended", NOW)
+    assert not approvals.waiting()
+
+
+async def test_the_page_says_who_did_what_was_asked_for(site: Site) -> None:
+    asked(site)
+    with site.database.writing(CUSTOMER.customer_id) as session:
+        case = cases.get(session, "inv-1")
+        assert case is not None
+        case.ended = Stage.WRITTEN_OFF
+        overtake(session, case, replace(ADA, id="manager-9"), NOW)
+    text = (await site.http.get("/console/approvals", headers=sign_in(site.database, Role.AGENT))).text
+    assert "Nothing waits for approval." in text
+    assert "no longer needed, because manager-9 ended the case" in text

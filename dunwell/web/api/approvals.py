@@ -28,7 +28,7 @@ async def waiting(request: Request) -> JSONResponse:
 
 @router.post("", summary="Ask for approval", dependencies=[Depends(allowed(Right.CASES_WRITE))])
 async def ask(request: Request) -> JSONResponse:
-    """`invoice_id`, `event`, which is write_off, and `reason`. A manager decides about it."""
+    """`invoice_id`, `event`, which is write_off or cancel, and `reason`. A manager decides about it."""
     facts = await body_of(request)
     invoice_id, event = str(facts.pop("invoice_id", "")), str(facts.pop("event", ""))
     principal, known = principal_in(request), service_of(request).approvals

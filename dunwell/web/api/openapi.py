@@ -17,14 +17,13 @@ from dunwell.domain.figures.ageing import Bucket
 from dunwell.domain.links import LinkKind, Scope
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
-from dunwell.domain.principals import PrincipalKind
+from dunwell.domain.principals import ON_REQUEST, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyLine, ReplyOutcome
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, DebtorKind, Head, Level, MessageState, Role, Stage
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
-from dunwell.services.approvals import ON_REQUEST
 from dunwell.services.statements import StatementPreview
 from dunwell.web.api.paging import MOST
 from workflows.status import Status

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from dunwell.client import approvals as client
-from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
+from dunwell.domain.principals import ON_REQUEST, ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.submissions import AlreadyDone
@@ -38,22 +38,23 @@ async def show(
     request: Request,
     principal: Annotated[Principal, Depends(allowed(Right.APPROVALS_READ))],
     invoice: str = "",
+    event: str = "",
     done: str = "",
 ) -> Response:
-    """Show what waits. `invoice` fills in the form that asks for a write-off."""
-    return await _shown(request, principal, typed={"invoice_id": invoice}, done=_DONE.get(done))
+    """Show what waits, and what became of the last requests. `invoice` and `event` fill in the form that asks."""
+    return await _shown(request, principal, typed={"invoice_id": invoice, "event": event}, done=_DONE.get(done))
 
 
 @router.post("")
 async def ask(request: Request, principal: Annotated[Principal, Depends(allowed(Right.CASES_WRITE))]) -> Response:
-    """Ask for a write-off."""
+    """Ask for what the form says."""
     typed, known = await read_form(request), service_of(request).approvals
     content = {"reason": code_typed(typed.get("reason", ""))}
     try:
         await asyncio.to_thread(
             known.request,
             typed.get("invoice_id", ""),
-            "write_off",
+            typed.get("event", ""),
             content,
             principal,
             now(request),
@@ -101,13 +102,17 @@ async def _shown(
     status: int = 200,
     done: str | None = None,
 ) -> Response:
-    found = await asyncio.to_thread(service_of(request).approvals.waiting_for, principal)
+    known = service_of(request).approvals
+    found = await asyncio.to_thread(known.waiting_for, principal)
+    decided = await asyncio.to_thread(known.last_decided)
     return page(
         request,
         "approvals.html",
         principal,
         status,
         found=found,
+        decided=decided,
+        on_request=ON_REQUEST,
         form_id=uuid4().hex,
         typed=typed or {},
         error=error,

@@ -15,6 +15,7 @@ from dunwell.client.answers import TellOutcome
 from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.intake.currencies import Currency
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.account_statement_letter import statement_letter
@@ -23,6 +24,7 @@ from dunwell.store import cases, contacts, invoices, links, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
+from dunwell.views.lookup import find_invoice
 from dunwell.views.names import Names
 from dunwell.views.notes import notes_about
 from dunwell.views.outbox import latest
@@ -213,7 +215,8 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
         with service.database.reading() as session:
             if not taker:
                 raise Refused("to_invoice", "is missing: choose the invoice that it pays")
-            return credits.to_apply(session, invoice_id, taker, _amount(typed), principal.label, form_id)
+            amount = _amount(session, invoice_id, typed)
+            return credits.to_apply(session, invoice_id, taker, amount, principal.label, form_id)
 
     content = await asyncio.to_thread(fields)
     await service.connection.ensure()
@@ -225,7 +228,9 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
 
 def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
     with service.database.reading() as session:
-        content = credits.to_return(session, invoice_id, _amount(typed), principal.label, typed.get(FORM_ID) or None)
+        content = credits.to_return(
+            session, invoice_id, _amount(session, invoice_id, typed), principal.label, typed.get(FORM_ID) or None
+        )
     credits.give_back(service.database, invoice_id, content, principal)
 
 
@@ -236,10 +241,10 @@ def _corrected(filled: Filled) -> Mapping[str, str]:
     return filled.corrected
 
 
-def _amount(typed: Mapping[str, str]) -> str | None:
-    """Return the amount that was typed; None for none. Raises Refused for what is no amount."""
-    text = typed.get("amount", "")
-    return str(typed_amount("amount", text)) if text else None
+def _amount(session: Session, invoice_id: str, typed: Mapping[str, str]) -> str | None:
+    """The amount that was typed, of the credit of this invoice; None for none. Raises Refused for what is none."""
+    text, row = typed.get("amount", ""), find_invoice(session, invoice_id)
+    return str(typed_amount("amount", text, Currency(row.currency, row.digits))) if text else None
 
 
 def _form(forms: Mapping[str, Form], action: str) -> Form:

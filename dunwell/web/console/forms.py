@@ -13,6 +13,7 @@ from dunwell.domain.events import OF_A_TALK
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Head, Role
+from dunwell.intake.currencies import Currency
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.kind_questions import is_kind_question
@@ -557,18 +558,18 @@ def submission_of(request: Request, principal: Principal, typed: Mapping[str, st
     return Submission.of(principal.label, form_id_of(typed), request.url.path, said)
 
 
-def content_of(form: Form, typed: Mapping[str, str], zone: str, digits: int = 2) -> dict[str, Any]:
+def content_of(form: Form, typed: Mapping[str, str], zone: str, currency: Currency) -> dict[str, Any]:
     """Return the event's content: fields that were filled in, in the shape of the event. Raises Refused.
 
-    zone    the customer's time zone: local times are typed in it
-    digits  the minor units of the currency of the amounts
+    zone      the customer's time zone: local times are typed in it
+    currency  of the amounts
     """
     content: dict[str, Any] = {}
     for one in form.fields:
         text = typed.get(one.name, "")
         if one.kind == "note" or not text:
             continue
-        _put(content, one.name.split("."), _value(one, text, zone, digits))
+        _put(content, one.name.split("."), _value(one, text, zone, currency))
     if "instalments" in content:
         content["instalments"] = [row for _, row in sorted(content["instalments"].items())]
     return content
@@ -582,13 +583,13 @@ def note_of(typed: Mapping[str, str]) -> str | None:
     return text or None
 
 
-def _value(one: Field, text: str, zone: str, digits: int) -> Any:
+def _value(one: Field, text: str, zone: str, currency: Currency) -> Any:
     if one.kind == "check":
         return True
     if one.kind == "code":
         return code_typed(text)
     if one.kind == "amount":
-        return str(typed_amount(one.name, text, digits))
+        return str(typed_amount(one.name, text, currency))
     if one.kind == "moment":
         try:
             local = datetime.fromisoformat(text)

@@ -13,6 +13,7 @@ from dunwell.client.typed_events import check_typed
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
+from dunwell.intake.currencies import Currency
 from dunwell.store import idempotency_keys, invoices, timeline
 from dunwell.views.lookup import find_invoice
 from dunwell.web.console.forms import SEEN, Filled, Form, content_of, note_of
@@ -78,11 +79,11 @@ async def send(
     if known.news and not known.repeated:
         raise Overtaken(replace(filled, news=known.news, seen=known.last))
     try:
-        content = content_of(form, typed, known.zone, known.digits) | dict(fixed or {})
+        content = content_of(form, typed, known.zone, known.currency) | dict(fixed or {})
         if form.by:
             content[form.by] = principal.label
         if form.name == "payment_received":
-            content["currency"] = known.currency
+            content["currency"] = known.currency.code
         check_typed(form.name, content)
         return await _told(service, principal, invoice_id, form, content, note_of(typed), filled.form_id)
     except Refused as refused:
@@ -118,8 +119,7 @@ class _Known:
     repeated  whether this very form came in before
     """
 
-    currency: str
-    digits: int
+    currency: Currency
     zone: str
     news: Sequence[Entry]
     last: int
@@ -135,7 +135,7 @@ def _known(service: Service, principal: Principal, invoice_id: str, filled: Fill
         repeated = idempotency_keys.get(session, principal.label, invoice_id, filled.form_id) is not None
         zone = invoices.customer_row(session, row.customer_id).time_zone
         last = max((number for number, _ in written), default=filled.seen)
-        return _Known(row.currency, row.digits, zone, news, last, repeated)
+        return _Known(Currency(row.currency, row.digits), zone, news, last, repeated)
 
 
 def _seen(typed: Mapping[str, str]) -> int:

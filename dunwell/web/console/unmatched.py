@@ -18,7 +18,7 @@ from dunwell.intake.typed_amounts import typed_amount
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
-from dunwell.views.unmatched import lately_decided, unmatched
+from dunwell.views.unmatched import currency_of, lately_decided, unmatched
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.forms import submission_of
@@ -71,8 +71,9 @@ async def match(request: Request, entry_id: str, principal: Writes) -> Response:
     """Book the payment on the invoices that were typed."""
     typed = await read_form(request)
 
-    def act(matching: Matching) -> Awaitable[None]:
-        return matching.assign(entry_id, _shares(typed), principal, other_money=_is_other_money(typed))
+    async def act(matching: Matching) -> None:
+        shares = await asyncio.to_thread(_shares, request, entry_id, typed)
+        await matching.assign(entry_id, shares, principal, other_money=_is_other_money(typed))
 
     return await _decided(request, principal, "match", entry_id, typed, act)
 
@@ -161,13 +162,15 @@ def _is_other_money(typed: Mapping[str, str]) -> bool:
     return "other_money" in typed
 
 
-def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:
+def _shares(request: Request, entry_id: str, typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:
     """Return invoice and amount of each row that was filled in. Raises Refused for what is no amount."""
     shares: list[tuple[str, Decimal | None]] = []
+    with service_of(request).database.reading() as session:
+        currency = currency_of(session, entry_id, now(request))
     for row in range(1, ROWS + 1):
         invoice_id, amount = typed.get(f"invoice.{row}", "").strip(), typed.get(f"amount.{row}", "").strip()
         if not invoice_id and amount:
             raise Refused("invoices", f"name the invoice for the {amount[:20]}")
         if invoice_id:
-            shares.append((invoice_id, typed_amount("amount", amount) if amount else None))
+            shares.append((invoice_id, typed_amount("amount", amount, currency) if amount else None))
     return shares

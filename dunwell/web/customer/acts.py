@@ -10,6 +10,7 @@ from typing import Any
 
 from dunwell.domain.links import Scope
 from dunwell.domain.self_service import Every, plan, shares
+from dunwell.intake.currencies import Currency
 from dunwell.services.payers import NamedPayer
 from dunwell.views.customer_page import Bill, CustomerPage
 from dunwell.web.customer import kept
@@ -107,7 +108,7 @@ class Form:
                 self.reader.bad("which", "need_choice")
             return None
         bill = bills[0]
-        found = self.reader.amount(name, bill.digits)
+        found = self.reader.amount(name, Currency(bill.currency, bill.digits))
         if found is not None and found > bill.open:
             self.reader.bad(name, "amount_most", amount=self.writer.money(bill.open, bill.currency, bill.digits))
         return str(found) if found is not None and found != bill.open else None

@@ -18,6 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.intake import address_checks, text_checks
+from dunwell.intake.currencies import Currency
 from dunwell.intake.file_kinds import MOST_BYTES, FileKind, kind_of
 from dunwell.intake.numbers_and_dates import Decimals
 from dunwell.intake.refusals import InvalidValue
@@ -148,13 +149,13 @@ class Reader:
             return None
         return found
 
-    def amount(self, name: str, digits: int) -> Decimal | None:
-        """An amount as people of this language write it; None for none."""
+    def amount(self, name: str, currency: Currency) -> Decimal | None:
+        """An amount as people of this language write it, in the invoice's currency; None for none."""
         if not self.typed(name):
             return None
         comma = self.locale.number_symbols["latn"]["decimal"] == ","
         ways = (Decimals.COMMA, Decimals.POINT) if comma else (Decimals.POINT, Decimals.COMMA)
-        read = readings(self.typed(name))
+        read, digits = readings(self.typed(name), currency), currency.digits
         exact = (
             exact_amount(read[way], digits)
             for way in ways
@@ -162,7 +163,7 @@ class Reader:
         )
         found = next((one for one in exact if one is not None), None)
         if found is None:
-            self.bad(name, "bad_amount", example="1200,50" if comma else "1200.50")
+            self.bad(name, "bad_amount", example=f"{'1200,50' if comma else '1200.50'} {currency.code}")
         return found
 
     def choice(self, name: str, allowed: Collection[str]) -> str:

@@ -266,6 +266,11 @@ async def test_the_same_form_with_other_values_is_not_taken_for_the_first(
         ({"date": "2027-02-01", "promised_by": "executive"}, "date", "past"),
         ({"date": "2027-04-01", "amount": "lots", "promised_by": "executive"}, "amount", "is not an amount"),
         ({"date": "2027-04-01", "amount": "1.200", "promised_by": "executive"}, "amount", "may be 1200.00 or 1.20"),
+        (
+            {"date": "2027-04-01", "amount": "500 USD", "promised_by": "executive"},
+            "amount",
+            "write what it is in EUR",
+        ),
         ({"date": "2027-04-01"}, "promised_by", "Is missing"),
         ({"date": "2027-04-01", "promised_by": "executive", "note": "x" * 4001}, "note", "longer than 4000"),
     ],
@@ -371,6 +376,8 @@ async def test_credit_pays_another_invoice_once(http: httpx.AsyncClient, site: S
     typed = hidden((await http.get("/console/customers/lindenhof")).text, form) | {"to_invoice": "LIN-2027-020"}
     refused = await http.post(form, data=typed | {"amount": "9000.00"})
     assert refused.status_code == 422 and "amount-error" in refused.text
+    refused = await http.post(form, data=typed | {"amount": "5 USD"})
+    assert refused.status_code == 422 and "write what it is in EUR" in refused.text
     for _ in range(2):
         assert (await http.post(form, data=typed)).status_code == 303
     with site.database.reading() as session:

@@ -74,7 +74,12 @@ OTHERS = (
     Kind("credit to an invoice", CUSTOMER, f"/console/credits/{OVERPAID}/apply", {"to_invoice": "LIN-2027-020"}),
     Kind("credit paid back", CUSTOMER, f"/console/credits/{OVERPAID}/return", {"amount": "50.00"}),
     Kind("fate of a message", "/console/messages/ID", "/console/messages/ID", {"outcome": "delivered"}, "message"),
-    Kind("request", "/console/approvals", "/console/approvals", {"invoice_id": CHASED, "reason": "insolvent"}),
+    Kind(
+        "request",
+        "/console/approvals",
+        "/console/approvals",
+        {"event": "write_off", "invoice_id": CHASED, "reason": "insolvent"},
+    ),
     Kind("approval of a request", "/console/approvals", "/console/approvals/ID/approve", {}, "request"),
     Kind("decline of a request", "/console/approvals", "/console/approvals/ID/decline", {}, "request"),
 )

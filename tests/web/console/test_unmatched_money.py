@@ -119,7 +119,7 @@ async def test_a_split_that_does_not_fit_is_said_beside_it_and_nothing_typed_is_
     refused = await http.post(form, data={"invoice.1": CHASED, "amount.1": "41.00"})
     assert refused.status_code == 422
     assert f'id="{row.entry_id}-problem"' in refused.text and 'value="41.00"' in refused.text
-    for amount in ("x", "42.000"):
+    for amount in ("x", "42.000", "42.00 USD"):
         assert (await http.post(form, data={"invoice.1": CHASED, "amount.1": amount})).status_code == 422
     assert (await http.post(form, data={"invoice.1": CHASED, "amount.1": ""})).status_code == 303
     assert entry(site, "nobody").state == "booked"

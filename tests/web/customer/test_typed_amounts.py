@@ -6,12 +6,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel import Locale
 
+from dunwell.intake.currencies import Currency
 from dunwell.web.customer.typed import Reader, Sent
 
+EURO, YEN = Currency("EUR", 2), Currency("JPY", 0)
 
-def read(language: str, typed: str, digits: int = 2) -> Decimal | None:
+
+def read(language: str, typed: str, currency: Currency = EURO) -> Decimal | None:
     reader = Reader(Sent({"amount": typed}), Locale.parse(language), ZoneInfo("Europe/Madrid"), "ES")
-    found = reader.amount("amount", digits)
+    found = reader.amount("amount", currency)
     assert (found is None) is bool(reader.faults or not typed)
     return found
 
@@ -32,6 +35,8 @@ def read(language: str, typed: str, digits: int = 2) -> Decimal | None:
         ("fr", "1\u202f200,50", "1200.50"),
         ("de", "1.200,-", None),
         ("en", "12.345", "12345"),
+        ("en", "500 USD", None),
+        ("es", "$500", None),
         ("en", "0", None),
         ("en", "-5", None),
         ("en", "1.2.3", None),
@@ -45,4 +50,10 @@ def test_amounts(language: str, typed: str, found: str | None) -> None:
 
 
 def test_yen_have_no_places() -> None:
-    assert (read("en", "1200", 0), read("en", "1200.50", 0)) == (Decimal(1200), None)
+    assert (read("en", "1200", YEN), read("en", "1200.50", YEN)) == (Decimal(1200), None)
+
+
+def test_what_to_write_names_the_currency_of_the_invoice() -> None:
+    reader = Reader(Sent({"amount": "500 USD"}), Locale.parse("en"), ZoneInfo("Europe/Madrid"), "ES")
+    reader.amount("amount", EURO)
+    assert reader.faults["amount"].facts == {"example": "1200.50 EUR"}
