@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -13,9 +13,9 @@ from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
-from dunwell.domain.channels import CLOSABLE, Channel
+from dunwell.domain.channels import CAPPED_CALLS, CLOSABLE, Channel
 from dunwell.domain.cleaning import is_clean, printable
-from dunwell.domain.closed_addresses import BY_OWNER, STOPPED
+from dunwell.domain.closed_addresses import BY_OWNER, COMPLAINED, NO_CALLS, STOPPED
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import ContactChange, ContactsChanged, Pause, Resume, parse_event
 from dunwell.domain.invoice import Customer, is_rehearsal
@@ -45,6 +45,12 @@ from dunwell.store import (
 from dunwell.store.tables import CaseRow, ContactRow, LinkRow
 from dunwell.views.lookup import find_customer
 
+_SAID_BY_OWNER = {
+    STOPPED: "said STOP",
+    COMPLAINED: "reported our messages as spam",
+    NO_CALLS: "wants no more calls; `starter.py contact open CONTACT --calls` opens it once they ask for calls",
+}
+"""What the owner of an address that stays closed did."""
 _NAMED = 20  # invoices in a sentence; more are counted
 
 
@@ -199,6 +205,42 @@ class Customers:
             if said:
                 people.came.update(after.concerned(people, contact_id))
         return after.changed(f"{contact_id} is open already", said)
+
+    def stop_calls(self, contact_id: str, by: str) -> Changed:
+        """Call this contact no more. They are still written to; calls to them go to others, or are called off."""
+        return self._calls(contact_id, by, "closed", _stop_calls)
+
+    def allow_calls(self, contact_id: str, by: str) -> Changed:
+        """Call this contact again, who wanted no more calls and has asked for them now."""
+        return self._calls(contact_id, by, "opened", _allow_calls)
+
+    def _calls(
+        self,
+        contact_id: str,
+        by: str,
+        what: Literal["closed", "opened"],
+        act: Callable[[Session, Channel, str, bool], bool],
+    ) -> Changed:
+        customer_id, rehearsal = self._customer_of(contact_id), is_rehearsal(contact_id)
+        reason = NO_CALLS if what == "closed" else None
+        said, otherwise = f"{contact_id} is not called any more", f"{contact_id} is not called already"
+        if what == "opened":
+            said, otherwise = f"{contact_id} may be called again", f"{contact_id} never asked for no more calls"
+        with self._people(customer_id, by) as (people, after):
+            person = next(one for one in people.known(customer_id) if one.contact_id == contact_id)
+            numbers = [(one, person.contact.address(one)) for one in CAPPED_CALLS]
+            if not any(number for _, number in numbers):
+                raise Refused("contact", "has no phone number: there is nothing to open or close for calls")
+            changed = [one for one, number in numbers if number and act(after.session, one, number, rehearsal)]
+            if changed:
+                after.changes = [
+                    ContactChange(contact_id=contact_id, what=what, reason=reason, channel=one) for one in changed
+                ]
+                self._audit(
+                    after.session, f"customer/{customer_id}", f"calls_{what}", reason, {"contact": contact_id}
+                )
+                people.came.update(after.concerned(people, contact_id) if what == "opened" else ())
+        return after.changed(otherwise, [said] if changed else [])
 
     # Links -----------------------------------------------------------------------------------------------
 
@@ -374,6 +416,17 @@ def _others_at(session: Session, contact_id: str, closed: Sequence[Person]) -> l
     ]
 
 
+def _stop_calls(session: Session, channel: Channel, number: str, rehearsal: bool) -> bool:
+    if addresses.why_closed(session, channel, number, rehearsal=rehearsal) == NO_CALLS:
+        return False
+    addresses.close(session, channel, number, NO_CALLS, datetime.now(UTC), rehearsal=rehearsal)
+    return True
+
+
+def _allow_calls(session: Session, channel: Channel, number: str, rehearsal: bool) -> bool:
+    return addresses.allow_calls(session, channel, number, rehearsal=rehearsal)
+
+
 def _rests_as_customer(row: CaseRow) -> bool:
     return Case.model_validate(row.state).agreements.customer_pause is not None
 
@@ -395,8 +448,9 @@ def _reopened(session: Session, person: Person) -> list[str]:
         if reason is None:
             continue
         if reason in BY_OWNER:
-            what = "said STOP" if reason == STOPPED else "reported our messages as spam"
-            said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner {what}")
+            said.append(
+                f"{person.contact_id}: {channel.value} stays closed, because its owner {_SAID_BY_OWNER[reason]}"
+            )
             continue
         said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {reason})")
     return said

@@ -149,16 +149,40 @@ def add_contact(
 def close_contact(
     contact: ContactId,
     reason: Annotated[
-        str, typer.Option("--reason", callback=in_plain_letters, help="A short code, such as left or wrong-person.")
-    ],
+        str | None,
+        typer.Option(
+            "--reason",
+            callback=in_plain_letters,
+            help="A short code, such as left or wrong-person; not with --calls.",
+        ),
+    ] = None,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Only calls: they want no more of them, and are still written to.")
+    ] = False,
     by: By = "agent",
 ) -> None:
     """Write to a contact no more, whatever records say. Calls to them go to somebody else, or are called off."""
+    if calls:
+        if reason is not None:
+            raise typer.BadParameter("--reason does not go with --calls: the reason is that they want no more calls")
+        change(load_settings(), lambda customers: customers.stop_calls(contact, by))
+        return
+    if reason is None:
+        raise typer.BadParameter("--reason is missing: say why, such as --reason left; or --calls to end calls alone")
     change(load_settings(), lambda customers: customers.close_contact(contact, reason, by))
 
 
-def open_contact(contact: ContactId, by: By = "agent") -> None:
+def open_contact(
+    contact: ContactId,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Only calls: they wanted no more, and have asked for them now.")
+    ] = False,
+    by: By = "agent",
+) -> None:
     """Write to a contact again, also where mail bounced or the number was wrong. A STOP stays."""
+    if calls:
+        change(load_settings(), lambda customers: customers.allow_calls(contact, by))
+        return
     change(load_settings(), lambda customers: customers.open_contact(contact, by))
 
 

@@ -89,6 +89,8 @@ def show_task(
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
         say(f"whom     {one['contact_name'] or one['contact'] or 'them'}{role}, {where}")
     say(f"why      {one['reason']}")
+    if one["to_do"]:
+        say(f"first    {one['to_do']}")
     if one["words"]:
         say(f"written  {one['words']}")
     for file in one["files"]:
@@ -102,7 +104,9 @@ def show_task(
         say(f"late     a manager was told at {one['escalated_at']:%Y-%m-%d %H:%M} UTC")
     if one["state"] == "open":
         say(f"then     {one['outcome_command']}")
-        if one["kind"] in BY_PERSON:
+        if one["to_find"]:
+            say(f"         starter.py close-task {one['task_id']}, once they know of the invoice in another way")
+        elif one["kind"] in BY_PERSON:
             say(f"         OUTCOME: {', '.join((*OF_A_TALK, 'done'))}")
     _print_scripts(one)
 

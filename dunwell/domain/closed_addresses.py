@@ -5,8 +5,10 @@ STOPPED = "stopped"
 COMPLAINED = "complained"
 """Its owner reported our mail as spam."""
 WRONG_NUMBER = "is a wrong number"
-BY_OWNER = frozenset({STOPPED, COMPLAINED})
-"""The reasons that only the owner of the address can undo."""
+NO_CALLS = "belongs to somebody who wants no more calls"
+"""Its owner told a person of ours so. They are still written to."""
+BY_OWNER = frozenset({STOPPED, COMPLAINED, NO_CALLS})
+"""The reasons that only the owner of the address can undo: by START, or of calls by a word to us."""
 
 _OPTED_OUT = "opted_out"
 """The word of cases for STOPPED: it stands in their histories."""

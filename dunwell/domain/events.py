@@ -340,6 +340,7 @@ CallResult = Literal[
     "no_answer",
     "wrong_number",
     "refused",
+    "no_calls",
     "call_back",
     "reached",
     "done",  # of any other task, and of a call that nobody has to make any more: it is off the list
@@ -352,7 +353,9 @@ OF_A_TALK: tuple[str, ...] = tuple(
 )
 """What can come of a call, a visit or a meeting."""
 
-CONVERSATIONS = frozenset({"paid", "promise", "written_promise_owed", "dispute", "refused", "call_back", "reached"})
+CONVERSATIONS = frozenset(
+    {"paid", "promise", "written_promise_owed", "dispute", "refused", "no_calls", "call_back", "reached"}
+)
 """The results of a call in which somebody was talked with, so that they are left alone for a while."""
 
 
@@ -360,8 +363,9 @@ class CallOutcome(Value):
     """What came of a call, a visit, a meeting or any other task for a person.
 
     paid: they say that the money has left. written_promise_owed: they will write when they pay, within a
-    business day. call_back: they ask to be called at `call_back_at`, or later at all. done: a person did what the
-    task asked for, and the case is not changed by it.
+    business day. no_calls: they want no more calls; the number is closed for calls alone. call_back: they ask to be
+    called at `call_back_at`, or later at all. done: a person did what the task asked for, and the case is not changed
+    by it.
     """
 
     task_id: TaskId

@@ -96,7 +96,8 @@ def _step_of_ladder(case: CaseState, outcome: StepOutcome) -> list[Said]:
         return []
     progress.shift += outcome.shift
     kind: Literal["done", "skipped"] = "skipped" if outcome.status == "skipped" else "done"
-    progress.hurry = False
+    if case.today(outcome.at) > case.due_on:  # what speaks of a due date to come keeps its day, and hurries nothing
+        progress.hurry = False
     progress.steps.append(StepDone(step=step, at=outcome.at, outcome=kind, shift=progress.shift))
     progress.legal = progress.legal or outcome.legal
     progress.threatened = progress.threatened or (kind == "done" and outcome.threat)

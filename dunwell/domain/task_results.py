@@ -54,6 +54,12 @@ def _done(case: CaseState, event: ev.CallOutcome) -> list[Said]:
     return [Said("task", f"done, by {event.by}{reason}", ref=event.task_id)]
 
 
+def _what_follows_refusal(case: CaseState, now: datetime) -> str:
+    if case.today(now) > case.due_on:
+        return "they refuse: the next step does not wait for its day"
+    return f"they refuse: up to the due date, {case.due_on}, every step keeps its day; the one after it comes at once"
+
+
 def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:
     wanted = event.call_back_at
     if wanted is None:
@@ -85,7 +91,6 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
         case "refused" if chased:
             agreements.awaited = None
             agreements.forget_ended("awaited")
-            hurried = Said("hurried", "they refuse: the next step does not wait for its day")
-            return case.wake_at_once(now, hurried, "they refused to pay")
+            return case.wake_at_once(now, Said("hurried", _what_follows_refusal(case, now)), "they refused to pay")
         case _:
             return []

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
-from dunwell.domain.channels import Channel, closed_by_wrong_number
-from dunwell.domain.closed_addresses import WRONG_NUMBER
+from dunwell.domain.channels import CAPPED_CALLS, Channel, closed_by_wrong_number
+from dunwell.domain.closed_addresses import NO_CALLS, WRONG_NUMBER
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import CallOutcome, ContactChange
 from dunwell.domain.keys import TaskId
@@ -56,6 +56,8 @@ class CallOutcomes:
                 self._call_back(task, event.call_back_at)
             case "wrong_number":
                 return self._close_number(task)
+            case "no_calls":
+                self._stop_calls(task)
         return None
 
     def renew_scripts(self) -> None:
@@ -130,6 +132,19 @@ class CallOutcomes:
                 closed_by_wrong_number(),
             )
         return task.step if any(step.id == task.step for step in policy.steps) else None
+
+    def _stop_calls(self, task: TaskRow) -> None:
+        """Close the number that was called, for calls alone. They are still written to."""
+        contact, asked = self._contact(task), number_asked_for(self._session, task)
+        on_file = contact.phone if contact is not None else None
+        for number in dict.fromkeys(one for one in (asked, on_file) if one is not None):
+            for channel in CAPPED_CALLS:
+                addresses.close(self._session, channel, number, NO_CALLS, self._now, rehearsal=self._rehearsal)
+        if contact is not None:
+            self.closed += [
+                ContactChange(contact_id=contact.contact_id, what="closed", reason=NO_CALLS, channel=channel)
+                for channel in CAPPED_CALLS
+            ]
 
     def _close(self, number: str) -> None:
         for channel in closed_by_wrong_number():

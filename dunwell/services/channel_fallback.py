@@ -40,6 +40,11 @@ class ChannelFallback:
                 return result == "reached"
         if dispatch.execution.ladder is not None:
             why = f"nobody could be reached in writing for step {dispatch.execution.step}: please call"
+            if not person_tasks.can_be_called(unit.session, dispatch.case):
+                why = (
+                    f"nobody could be reached for step {dispatch.execution.step}, neither in writing nor by phone: "
+                    "find a phone number, an e-mail or a postal address of somebody of theirs, and write it down"
+                )
             person_tasks.raise_about_step(unit.session, dispatch, "unreachable", why, kind=TaskKind.CALL)
         elif self._deps.asks_for_accessory(dispatch.execution.message):
             case_claim.leave_to_person(unit.session, dispatch.case, dispatch.now)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.contact import Contact
 from dunwell.domain.terms import CONTACT_TASKS, Role
 from dunwell.domain.timeline import Entry
@@ -94,10 +95,12 @@ class ContactReplacement:
             return None
         if task.contact_id not in asked:
             return "is not written to any more"
+        person = next((one for one in self._people if one.contact_id == task.contact_id), None)
+        if person is not None and not task.requested and self._wants_no_calls(person, Channel(task.kind)):
+            return "wants no more calls"
         if not task.address_lost or number_asked_for(self._session, task) is not None:
             return None
         kind = Channel(task.kind).facts.address
-        person = next((one for one in self._people if one.contact_id == task.contact_id), None)
         if person is None or getattr(person, kind.value) is not None:
             return None
         return f"has no {kind.value} any more"
@@ -141,6 +144,12 @@ class ContactReplacement:
     def _role(self, task: TaskRow) -> Role | None:
         known = invoices.get_customer(self._session, self._case.customer_id).contacts
         return next((one.role for one in known if one.contact_id == task.contact_id), None)
+
+    def _wants_no_calls(self, contact: Contact, channel: Channel) -> bool:
+        address = contact.address(channel) if channel.facts.capped_calls else None
+        if address is None:
+            return False
+        return addresses.why_closed(self._session, channel, address, rehearsal=self._rehearsal) == NO_CALLS
 
     def _is_open(self, contact: Contact, channel: Channel) -> bool:
         address = contact.address(channel)

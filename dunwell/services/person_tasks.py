@@ -183,20 +183,33 @@ def close(session: Session, case: Case, task: TaskRow, by: str, now: datetime) -
     timeline.write(session, case.invoice_id, [entry])
 
 
+def can_be_called(session: Session, case: Case) -> bool:
+    """Whether somebody of the debtor's has a number that may be called."""
+    return any(_has_open_number(session, case, contact) for contact in _debtors(session, case))
+
+
 def _best_to_call(session: Session, case: Case) -> str | None:
     """The debtor's person with a number that works, accounts payable before others; without any number the first."""
-    row = cases.get_row(session, case.invoice_id)
-    rehearsal = bool(row and row.rehearsal)
 
     def rank(contact: Contact) -> tuple[bool, bool]:
-        closed = contact.phone is None or addresses.why_closed(
-            session, Channel.CALL, contact.phone, rehearsal=rehearsal
-        )
-        return bool(closed), contact.role is not Role.ACCOUNTS_PAYABLE
+        return not _has_open_number(session, case, contact), contact.role is not Role.ACCOUNTS_PAYABLE
 
+    theirs = _debtors(session, case)
+    return min(theirs, key=rank).contact_id if theirs else None
+
+
+def _has_open_number(session: Session, case: Case, contact: Contact) -> bool:
+    row = cases.get_row(session, case.invoice_id)
+    rehearsal = bool(row and row.rehearsal)
+    return contact.phone is not None and not addresses.why_closed(
+        session, Channel.CALL, contact.phone, rehearsal=rehearsal
+    )
+
+
+def _debtors(session: Session, case: Case) -> list[Contact]:
+    """The debtor's people; none where the customer is missing, which the task may be about."""
     try:
         contacts = invoices.get_customer_of(session, case.invoice_id).contacts
-    except LookupError:  # the task may be about that very row, which is missing
-        return None
-    theirs = [contact for contact in contacts if contact.role is not Role.ACCOUNT_MANAGER]
-    return min(theirs, key=rank).contact_id if theirs else None
+    except LookupError:
+        return []
+    return [contact for contact in contacts if contact.role is not Role.ACCOUNT_MANAGER]

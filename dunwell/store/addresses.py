@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel, stopped_with
-from dunwell.domain.closed_addresses import BY_OWNER, COMPLAINED, STOPPED
+from dunwell.domain.closed_addresses import BY_OWNER, COMPLAINED, NO_CALLS
 from dunwell.store.tables import ClosedAddressRow
 
 _LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))
 _LOCKED = "locked addresses"
+_AT_ONCE = 500
 
 _CLOSED = select(ClosedAddressRow.address, ClosedAddressRow.reason).where(
     ClosedAddressRow.channel == bindparam("channel"),
@@ -67,6 +68,16 @@ def reopen(session: Session, channel: Channel, address: str) -> bool:
     return bool(stopped)
 
 
+def allow_calls(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> bool:
+    """Open a number whose owner wanted no more calls. False, and nothing is changed, for any other."""
+    row = find(session, channel, address, rehearsal=rehearsal)
+    if row is None or row.reason != NO_CALLS:
+        return False
+    session.delete(row)
+    session.flush()
+    return True
+
+
 def lift(session: Session, channel: Channel, address: str) -> str | None:
     """Open an address that a bounce or a wrong number closed. Returns why it was closed, None if it was open.
 
@@ -99,6 +110,17 @@ def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: b
     return next((reasons[key] for key in keys if key in reasons), None)
 
 
+def closed_numbers(session: Session, channel: Channel, wanted: Collection[str]) -> set[str]:
+    """Return which of these addresses are closed for real, whatever the reason."""
+    keys = {address_key(channel, address): address for address in wanted}
+    found = set[str]()
+    every = list(keys)
+    for first in range(0, len(every), _AT_ONCE):
+        closed = session.execute(_CLOSED, {"channel": channel, "keys": every[first : first + _AT_ONCE]})
+        found |= {keys[row.address] for row in closed}
+    return found
+
+
 def closed_since(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> datetime | None:
     """Return since when the address has been closed, None when it is open."""
     kinds = (False, True) if rehearsal else (False,)
@@ -107,4 +129,4 @@ def closed_since(session: Session, channel: Channel, address: str, *, rehearsal:
 
 
 def _weight(reason: str) -> int:
-    return 2 if reason == COMPLAINED else int(reason == STOPPED)
+    return 2 if reason == COMPLAINED else int(reason in BY_OWNER)

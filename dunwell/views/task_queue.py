@@ -1,5 +1,6 @@
 """The queue of open tasks as the console shows it: many tasks, few facts of each, read in one query."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,9 +10,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.terms import TaskKind, TaskState
+from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions
+from dunwell.store import addresses
 from dunwell.store.tables import ContactRow, CustomerRow, InvoiceRow, TaskRow
 from dunwell.views.work_list import amount_of, place
 
@@ -29,7 +32,10 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True)
 class QueuedTask:
-    """An open task. `amount` is what its script asks for, else what the invoice was over."""
+    """An open task. `amount` is what its script asks for, else what the invoice was over.
+
+    to_find  nobody can be called or visited before somebody has found a number or an address
+    """
 
     task_id: str
     kind: TaskKind
@@ -47,6 +53,7 @@ class QueuedTask:
     attempt: int
     requested: bool
     reason: str
+    to_find: bool = False
 
 
 def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) -> list[QueuedTask]:
@@ -60,7 +67,9 @@ def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) 
     )
     if kind is not None:
         query = query.where(TaskRow.kind == kind)
-    found = [_task(row, now) for row in session.execute(query) if not is_rehearsal(row.customer_id or "")]
+    rows = [row for row in session.execute(query) if not is_rehearsal(row.customer_id or "")]
+    closed = addresses.closed_numbers(session, Channel.CALL, {row.phone for row in rows if row.phone})
+    found = [_task(row, now, closed) for row in rows]
     if kind in {None, TaskKind.DECISION}:
         found += [_question(one, now) for one in open_questions(session)]
     return sorted(found, key=lambda one: place(one.escalated_at, one.due_at, one.amount, one.task_id))
@@ -84,12 +93,24 @@ _COLUMNS = (
     InvoiceRow.customer_id,
     CustomerRow.name.label("customer"),
     CustomerRow.time_zone,
+    TaskRow.note_id,
     ContactRow.name.label("contact"),
+    ContactRow.phone,
+    ContactRow.post,
 )
 """What the queue shows. Whole rows hold scripts and texts, and a thousand of them take too long."""
 
 
-def _task(row: Any, now: datetime) -> QueuedTask:
+def _is_to_find(row: Any, closed: Collection[str]) -> bool:
+    """As the work list says it; whoever asked for a call may have typed another number, which is read there."""
+    if row.kind not in CONTACT_TASKS or (row.requested and row.note_id is not None):
+        return False
+    facts = Channel(row.kind).facts
+    address = getattr(row, facts.address.value)
+    return not address or (facts.capped_calls and address in closed and not row.requested)
+
+
+def _task(row: Any, now: datetime, closed: Collection[str]) -> QueuedTask:
     amount = amount_of(row.amount, row.invoiced)
     return QueuedTask(
         task_id=row.task_id,
@@ -108,6 +129,7 @@ def _task(row: Any, now: datetime) -> QueuedTask:
         attempt=row.attempt,
         requested=row.requested,
         reason=row.reason,
+        to_find=_is_to_find(row, closed),
     )
 
 

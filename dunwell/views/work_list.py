@@ -1,7 +1,7 @@
 """The work list: open tasks, the most urgent first, with whom, when, how much and what to say."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain import questions
 from dunwell.domain.case import Case
-from dunwell.domain.channels import Channel
+from dunwell.domain.channels import AddressKind, Channel
+from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
@@ -149,6 +150,9 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     contact, asked = contacts.get(session, row.contact_id), number_asked_for(session, row)
     on_file = contact.phone if contact else None
     zone = customer.time_zone if customer else "UTC"
+    place = asked or (contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None)
+    phone_closed = _why_closed(session, row, asked or on_file)
+    to_find = _to_find(row, place, phone_closed)
     amount = row.amount if row.amount is not None or case is None else case.asked
     disputed = case is not None and questions.dispute_task(case) == row.task_id
     return {
@@ -165,8 +169,11 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "phone": asked or on_file,
         "phone_asked_for": asked is not None,
         "phone_on_file": on_file,
-        "phone_closed": _why_closed(session, row, asked or on_file),
-        "place": asked or (contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None),
+        "phone_closed": phone_closed,
+        "place": place,
+        "to_find": to_find.value if to_find is not None else None,
+        "to_do": _to_do(to_find, phone_closed) if to_find is not None else None,
+        "due_on": case.due_on if case else None,
         "due_at": row.due_at,
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
         "time_zone": zone,
@@ -183,9 +190,9 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "words": None if asked is not None else _words(session, row, case if disputed else None),
         "files": _files(session, case) if case is not None and disputed else [],
         "covered": _why_covered(session, row, case),
-        "script": row.script,
-        "agent_script": row.agent_script,
-        "outcome_command": _command(row),
+        "script": row.script if to_find is None else "",
+        "agent_script": row.agent_script if to_find is None else None,
+        "outcome_command": _command(row, to_find),
     }
 
 
@@ -236,8 +243,47 @@ def _why_closed(session: Session, row: TaskRow, phone: str | None) -> str | None
     return addresses.why_closed(session, Channel.CALL, phone, rehearsal=bool(kept and kept.rehearsal))
 
 
-def _command(row: TaskRow) -> str:
-    """The command that closes the task."""
+def before_due(task: Facts, now: datetime) -> bool:
+    """Whether a call, visit or meeting comes before the invoice is overdue: it reminds, and asks for nothing yet.
+
+    now: by the clock of the task's case
+    """
+    if task["kind"] not in CONTACT_TASKS or task["due_on"] is None or task["requested"]:
+        return False
+    day: date = now.astimezone(ZoneInfo(task["time_zone"])).date()
+    return bool(day <= task["due_on"])
+
+
+def _to_find(row: TaskRow, place: str | None, phone_closed: str | None) -> AddressKind | None:
+    """What has to be found before anybody can be called or visited; None when it is there.
+
+    Whoever asks for a call has a number, and wants to be called at it.
+    """
+    if row.kind not in CONTACT_TASKS:
+        return None
+    facts = Channel(row.kind).facts
+    closed = facts.capped_calls and phone_closed is not None and not row.requested
+    return facts.address if place is None or closed else None
+
+
+def _to_do(wanted: AddressKind, phone_closed: str | None) -> str:
+    """What somebody does who cannot call or visit."""
+    if phone_closed == NO_CALLS:
+        return f"Do not call: the number on file {phone_closed}. Reach them in writing, or find somebody else."
+    if phone_closed is not None:
+        return f"Do not call: the number on file {phone_closed}. {_FIND}"
+    what = "postal address" if wanted is AddressKind.POSTAL else "phone number"
+    return f"No {what} of theirs is known. {_FIND}"
+
+
+_FIND = "Find another way to reach them, such as a number from their website or register, and write it down."
+
+
+def _command(row: TaskRow, to_find: AddressKind | None = None) -> str:
+    """The command that closes the task, or the one by which what is missing is written down."""
+    if to_find is not None and row.contact_id is not None:
+        option = "--post ADDRESS" if to_find is AddressKind.POSTAL else "--phone NUMBER"
+        return f"starter.py contact set {row.contact_id} {option}"
     if row.kind == TaskKind.APPROVAL:
         return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
     if row.kind in CONTACT_TASKS:

@@ -6,18 +6,24 @@ from typing import Any
 
 import pytest
 
+from dunwell.client.customers import Customers
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.contact import Contact
 from dunwell.domain.links import LinkKind
 from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.payment_reference import grouped, reference_for
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import MessageState, ProviderCall, Role
+from dunwell.domain.terms import MessageState, ProviderCall, Role, TaskKind
 from dunwell.services.links import Links
 from dunwell.services.task_escalation import escalate
 from dunwell.store import addresses, outbox, tasks
 from dunwell.store import links as link_store
 from dunwell.store.tables import MessageRow, TaskRow
+from dunwell.views.facts import Facts
+from dunwell.views.task_queue import queued_tasks
+from dunwell.views.work_list import before_due, open_work
 from tests.builders import a_contact, an_invoice, at, the_ladders
 from tests.services.conftest import MakeHarness, ServiceHarness
 from tests.services.test_steps import with_contacts
@@ -79,6 +85,8 @@ LADDER = "demand-call 03-04 10:00"  # what comes next if the call changes nothin
         ),
         # a gap of a day after the call, and no longer
         pytest.param("refused", {"reason_code": "never"}, LADDER, [], id="refused: the next step in a hurry"),
+        # the ladder goes on in writing, and the number is closed for calls
+        pytest.param("no_calls", {}, LADDER, [], id="they want no more calls"),
         # at once: another channel or contact
         pytest.param("wrong_number", {}, "promise-call 03-03 10:30", [], id="wrong number: reaches further"),
         pytest.param(
@@ -205,7 +213,83 @@ def test_a_wrong_number_of_the_last_one_asks_a_person(harness: ServiceHarness) -
     harness.carry_out("promise-call", "2027-03-03 10:30")
     (task,) = harness.tasks()
     assert (task.kind, task.contact_id) == ("call", "acme.accounts_payable.1")
-    assert "nobody could be reached" in task.reason
+    assert "nobody could be reached" in task.reason and "please call" not in task.reason
+    assert "find a phone number, an e-mail or a postal address" in task.reason
+    (shown,) = listed(harness)
+    assert shown["to_do"].startswith("Do not call: the number on file is a wrong number. Find another way")
+
+
+def listed(harness: ServiceHarness) -> list[Facts]:
+    """The calls as the work list shows them."""
+    with harness.deps.database.reading() as session:
+        return open_work(session, "inv-1", "call")
+
+
+# Nobody can be called, or wants to be ---------------------------------------------------------------------
+
+
+def test_whoever_has_no_number_is_looked_for_and_not_called(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP))
+    (shown,) = listed(harness)
+    assert (shown["to_find"], shown["script"], shown["agent_script"]) == ("phone", "", None)
+    assert shown["to_do"].startswith("No phone number of theirs is known.")
+    assert shown["outcome_command"] == "starter.py contact set acme.accounts_payable.1 --phone NUMBER"
+    with harness.deps.database.reading() as session:
+        (queued,) = queued_tasks(session, at(CALLED), TaskKind.CALL)
+    assert queued.to_find
+
+
+def test_a_number_that_was_found_makes_it_a_call(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP))
+    Customers(harness.deps, SYSTEM).set_contact("acme.accounts_payable.1", {"phone": PHONE}, "agent-7")
+    (shown,) = listed(harness)
+    assert (shown["to_find"], shown["to_do"], shown["phone"]) == (None, None, PHONE)
+    assert shown["script"] and "call-outcome" in shown["outcome_command"]
+    with harness.deps.database.reading() as session:
+        (queued,) = queued_tasks(session, at(CALLED), TaskKind.CALL)
+    assert not queued.to_find
+
+
+def test_whoever_wants_no_more_calls_is_not_called_and_still_written_to(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP, phone=PHONE), a_contact(MANAGER, phone="+34600123457"))
+    tell(harness, "no_calls", "2027-03-03 10:30")
+    with harness.deps.database.reading() as session:
+        assert addresses.why_closed(session, Channel.CALL, PHONE) == NO_CALLS
+        assert addresses.why_closed(session, Channel.SMS, PHONE) is None
+    assert [one.change.reason for one in harness.case.contact_changes] == [NO_CALLS]
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    assert {task.contact_id for task in harness.tasks()} == {"acme.manager.1"}
+
+
+def test_another_call_to_whoever_wants_no_more_goes_to_somebody_else(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP, phone=PHONE), a_contact(MANAGER, phone="+34600123457"))
+    tell(harness, "call_back", "2027-03-03 10:10", call_back_at="2027-03-05T14:00:00+01:00")
+    (requested,) = harness.tasks()
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    open_before = {task.contact_id for task in harness.tasks()}
+    tell(harness, "no_calls", "2027-03-05 13:05", task=requested.task_id)
+    assert open_before >= {"acme.accounts_payable.1"}
+    assert "acme.accounts_payable.1" not in {task.contact_id for task in harness.tasks()}
+
+
+def test_what_they_say_of_calls_is_written_down_without_a_call_as_well(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP, phone=PHONE))
+    customers, contact_id = Customers(harness.deps, SYSTEM), "acme.accounts_payable.1"
+    assert customers.stop_calls(contact_id, "agent-7").said == (f"{contact_id} is not called any more",)
+    assert customers.stop_calls(contact_id, "agent-7").said == (f"{contact_id} is not called already",)
+    assert "wants no more calls" in customers.open_contact(contact_id, "agent-7").said[0]  # as STOP stays STOP
+    with harness.deps.database.reading() as session:
+        assert addresses.why_closed(session, Channel.CALL, PHONE) == NO_CALLS
+    assert customers.allow_calls(contact_id, "agent-7").said == (f"{contact_id} may be called again",)
+    assert customers.allow_calls(contact_id, "agent-7").said == (f"{contact_id} never asked for no more calls",)
+    with harness.deps.database.reading() as session:
+        assert addresses.why_closed(session, Channel.CALL, PHONE) is None
+
+
+def test_of_somebody_without_a_number_calls_cannot_be_ended(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP))
+    with pytest.raises(Refused, match="has no phone number"):
+        Customers(harness.deps, SYSTEM).stop_calls("acme.accounts_payable.1", "agent-7")
 
 
 # Promised things that do not come ------------------------------------------------------------------------
@@ -245,6 +329,31 @@ def test_a_refusal_before_the_due_date_hurries_nothing_that_speaks_of_it(harness
     harness.open(with_contacts(a_contact(AP, phone=PHONE), policy="gradual-pressure"))
     harness.carry_out("early-call", "2027-02-24 09:00")
     assert tell(harness, "refused", "2027-02-24 09:10", "inv-1.early-call.accounts_payable") == "due-call 03-01 11:00"
+    said = next(one.reason for one in harness.entries("hurried"))
+    assert (
+        said
+        == "they refuse: up to the due date, 2027-03-01, every step keeps its day; the one after it comes at once"
+    )
+
+
+def test_a_refusal_before_the_due_date_hurries_the_first_step_after_it(harness: ServiceHarness) -> None:
+    harness.open(with_contacts(a_contact(AP, phone=PHONE), policy="b2b-net30"))
+    tell(harness, "refused", "2027-02-20 13:00", "inv-1.some-call")
+    harness.carry_out("welcome", "2027-02-22 09:00")
+    answer = harness.carry_out("before-due", "2027-02-23 09:00")  # both speak of a due date to come
+    assert answer.next_action is not None
+    planned = f"{answer.next_action.step} {answer.next_action.at:%m-%d %H:%M}"
+    assert (planned, answer.next_action.why) == ("first-reminder 03-02 08:00", "at once, because they refused to pay")
+    harness.carry_out("first-reminder", "2027-03-02 08:00")
+    assert not harness.case.progress.hurry
+
+
+def test_a_call_before_the_due_date_reminds_and_asks_for_nothing_yet(harness: ServiceHarness) -> None:
+    harness.open(with_contacts(a_contact(AP, phone=PHONE), policy="gradual-pressure"))
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    (task,) = listed(harness)
+    days = ("2027-02-24 09:00", "2027-03-01 22:59", "2027-03-01 23:01")  # in Berlin the next day begins then
+    assert [before_due(task, at(day)) for day in days] == [True, True, False]
 
 
 def test_a_refusal_brings_no_consequence_sooner(harness: ServiceHarness) -> None:

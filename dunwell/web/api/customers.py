@@ -1,7 +1,7 @@
 """Customers and contacts over HTTP: the same as `starter.py customer`, `contact`, `pause --customer`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -152,8 +152,14 @@ async def set_contact(request: Request, contact_id: str) -> JSONResponse:
     dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
 )
 async def close_contact(request: Request, contact_id: str) -> JSONResponse:
-    """`reason`, a short code, and `by`."""
-    facts, by = await _facts(request, "reason")
+    """`reason`, a short code, and `by`. With `calls` true and no reason: they want no more calls, and are still
+    written to.
+    """
+    facts, by = await _facts(request, "reason", "calls")
+    if _only_calls(facts):
+        if facts.get("reason") is not None:
+            raise Problem(422, "does not go with calls: the reason is that they want no more calls", "reason")
+        return await _changed(request, lambda customers: customers.stop_calls(contact_id, by))
     return await _changed(request, lambda customers: customers.close_contact(contact_id, facts.get("reason", ""), by))
 
 
@@ -163,9 +169,20 @@ async def close_contact(request: Request, contact_id: str) -> JSONResponse:
     dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
 )
 async def open_contact(request: Request, contact_id: str) -> JSONResponse:
-    """`by`. Also after a bounce or a wrong number; an address closed by STOP stays closed."""
-    _, by = await _facts(request, "")
+    """`by`. Also after a bounce or a wrong number; an address closed by STOP stays closed. With `calls` true: they
+    wanted no more calls, and have asked for them now.
+    """
+    facts, by = await _facts(request, "calls")
+    if _only_calls(facts):
+        return await _changed(request, lambda customers: customers.allow_calls(contact_id, by))
     return await _changed(request, lambda customers: customers.open_contact(contact_id, by))
+
+
+def _only_calls(facts: Mapping[str, Any]) -> bool:
+    calls = facts.get("calls", False)
+    if not isinstance(calls, bool):
+        raise Problem(422, "must be true or false", "calls")
+    return calls
 
 
 async def _facts(request: Request, *only: str) -> tuple[dict[str, Any], Any]:

@@ -345,6 +345,11 @@ def _task() -> Schema:
     file = {"file_id": _TEXT, "name": _TEXT, "media_type": _TEXT, "size": {"type": "integer"}}
     own = {**_FLAG, "description": "The task is about this amount; else it is what is asked for now."}
     facts |= {"files": _list(_object(file)), "disputed": _FLAG, "own_amount": own}
+    find = {
+        "enum": [*AddressKind, None],
+        "description": "What somebody has to find before anybody can call or visit.",
+    }
+    facts |= {"to_find": find, "to_do": _maybe(_TEXT), "due_on": _maybe(_DAY)}
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG, "phone_asked_for": _FLAG})
 
 
@@ -360,6 +365,7 @@ _ABOUT_A_CONTACT: Mapping[str, Schema] = {
     **{name: {"type": ["object", "string"]} for name in CONSENTS},
 }
 _CUSTOMER_FIELDS = ("name", "country", "language", "time_zone", "kind", "interest", "lump_sum")
+_ONLY_CALLS: Schema = {**_FLAG, "description": "It is about calls alone: they are written to as before."}
 _CORRECTIONS: Mapping[str, Schema] = {
     # path: its body
     "customers/{customer_id}/set": _object({"by": _WHO}, dict.fromkeys(_CUSTOMER_FIELDS, _TEXT)),
@@ -367,8 +373,8 @@ _CORRECTIONS: Mapping[str, Schema] = {
     "customers/{customer_id}/pause": _object({"reason": _TEXT, "by": _WHO}, {"until": _maybe(_DAY)}),
     "customers/{customer_id}/resume": _object({"by": _WHO}),
     "contacts/{contact_id}/set": _object({"by": _WHO}, {"name": _TEXT, **_ABOUT_A_CONTACT}),
-    "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
-    "contacts/{contact_id}/open": _object({"by": _WHO}),
+    "contacts/{contact_id}/close": _object({"by": _WHO}, {"reason": _TEXT, "calls": _ONLY_CALLS}),
+    "contacts/{contact_id}/open": _object({"by": _WHO}, {"calls": _ONLY_CALLS}),
     **dict.fromkeys(
         (
             "customers/{customer_id}/links/revoke",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from dunwell.client import credits
 from dunwell.client.answers import TellOutcome
 from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
+from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.currencies import Currency
@@ -38,6 +39,7 @@ from dunwell.web.console.forms import (
     CUSTOMER_FORMS,
     Filled,
     Form,
+    texts_of,
 )
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, page, redirect
 from dunwell.web.posted_form import FORM_ID, read_form
@@ -150,6 +152,10 @@ async def change_contact(
         match action:
             case "close":
                 return customers.close_contact(contact_id, code_typed(typed.get("reason", "")), principal.label)
+            case "stop-calls":
+                return customers.stop_calls(contact_id, principal.label)
+            case "allow-calls":
+                return customers.allow_calls(contact_id, principal.label)
             case "open":
                 return customers.open_contact(contact_id, principal.label)
             case "revoke-links":
@@ -199,7 +205,7 @@ async def _changed(
         untold = await change(request, principal, filled.values, act)
     except ChangedMeanwhile as meanwhile:
         facts = await asyncio.to_thread(_values, service_of(request), customer_id, about)
-        overtaken = filled.overtaken(meanwhile.now, _texts(facts))
+        overtaken = filled.overtaken(meanwhile.now, texts_of(facts))
         return await _shown(request, principal, customer_id, overtaken, about, 409)
     except Refused as refused:
         return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
@@ -253,10 +259,6 @@ def _form(forms: Mapping[str, Form], action: str) -> Form:
     return forms[action]
 
 
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items() if value is not None}
-
-
 # What the page shows -------------------------------------------------------------------------------------
 
 
@@ -273,7 +275,14 @@ async def _shown(
     facts = await asyncio.to_thread(_facts, service_of(request), customer_id, shown, now(request))
     known = {"opened": filled, "about": about, "done": done, "first": shown.first, "size": _PAGE}
     return page(
-        request, "customer.html", principal, status, filled_form=_filler(filled, about, facts), **known, **facts
+        request,
+        "customer.html",
+        principal,
+        status,
+        filled_form=_filler(filled, about, facts),
+        no_calls=NO_CALLS,
+        **known,
+        **facts,
     )
 
 
@@ -284,7 +293,7 @@ def _filler(filled: Filled | None, about: str, facts: Facts) -> Callable[..., Fi
     def fill(kind: str, name: str, of: str = "", values: Mapping[str, Any] | None = None) -> Filled:
         form = {"customer": CUSTOMER_FORMS, "contact": CONTACT_FORMS, "credit": CREDIT_FORMS}[kind][name]
         made = filled if filled is not None and filled.form is form and about == of else None
-        made = made or Filled.of(form, _texts(values or {}))
+        made = made or Filled.of(form, texts_of(values or {}))
         choices = tuple((one["invoice_id"], f"{one['number']}, {one['amount_due']} open") for one in takers)
         return replace(made, choices={"to_invoice": choices}) if kind == "credit" else made
 

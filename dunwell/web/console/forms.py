@@ -36,7 +36,10 @@ Options = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a form. `name` is the event's own, with dots into what it holds: `promise.date`."""
+    """A field of a form. `name` is the event's own, with dots into what it holds: `promise.date`.
+
+    follows  what comes of an option, where that is not plain
+    """
 
     name: str
     label: str
@@ -44,6 +47,7 @@ class Field:
     hint: str = ""
     required: bool = False
     options: Options = ()
+    follows: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -286,10 +290,26 @@ _OUTCOMES: Mapping[str, str] = {
     "no_answer": "Nobody answered",
     "wrong_number": "Wrong number",
     "refused": "They refuse to pay",
+    "no_calls": "They want no more calls",
     "call_back": "Call back later",
     "reached": "Spoke with them, nothing agreed",
     "done": "Nobody has to call any more",
 }
+
+_FOLLOWS: Mapping[str, str] = {
+    "paid": "Chasing waits some business days for the money.",
+    "promise": "The ladder rests until that day.",
+    "written_promise_owed": "Chasing waits until the next business day is over.",
+    "dispute": "The invoice is in dispute: nothing of it is asked for until that is resolved.",
+    "no_answer": "They are called again by the rule of the ladder, then it goes on.",
+    "wrong_number": "The number is not called or texted any more. The step goes on to the next channel or person.",
+    "refused": "The next step comes at once. Steps up to the due date keep their day, and a consequence always does.",
+    "no_calls": "The number is not called any more, for any invoice. The ladder goes on in writing.",
+    "call_back": "They are called at that time.",
+    "reached": "The ladder goes on.",
+    "done": "The call is off the list, and the ladder goes on.",
+}
+"""What each outcome does, for whoever records it."""
 
 _TALK = Form(
     "call_outcome",
@@ -303,6 +323,7 @@ _TALK = Form(
             "choice",
             required=True,
             options=tuple((word, _OUTCOMES[word]) for word in (*OF_A_TALK, "done")),
+            follows=_FOLLOWS,
         ),
         Field("promise.date", "They pay on", "date"),
         Field("promise.amount", "Amount", "amount", "Empty: all that is open."),
@@ -358,10 +379,27 @@ _KIND = Form(
 )
 
 
-def task_form(kind: str, task_id: str = "") -> Form:
-    """Return the form for the outcome of a task of this kind."""
+_FIND = Form(
+    "call_outcome",
+    "They were reached in another way",
+    "Say so once they know of the invoice, or nobody has to reach them any more. "
+    "With a number that you save above, this is a call.",
+    "It is done",
+    (_NOTE,),
+)
+
+
+def texts_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is known, as a form that corrects shows it."""
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def task_form(kind: str, task_id: str = "", *, to_find: bool = False) -> Form:
+    """Return the form for the outcome of a task of this kind. to_find: nobody can be called or visited yet."""
     if is_kind_question(task_id):
         return _KIND
+    if to_find:
+        return _FIND
     return {"approval": _APPROVAL, "decision": _DECISION}.get(kind, _TALK)
 
 
@@ -437,6 +475,20 @@ CONTACT_FORMS: Mapping[str, Form] = {
             (_code("left-company"),),
         ),
         Form(
+            "stop-calls",
+            "No more calls",
+            "They are still written to. Calls to them go to somebody else, or are called off.",
+            "End the calls",
+            (),
+        ),
+        Form(
+            "allow-calls",
+            "Call again",
+            "They wanted no more calls, and have asked for them now.",
+            "Allow calls",
+            (),
+        ),
+        Form(
             "revoke-links",
             "Revoke their links",
             "Links in messages already sent to them open nothing any more. Later messages have links of their own.",
@@ -446,7 +498,7 @@ CONTACT_FORMS: Mapping[str, Form] = {
         Form(
             "open",
             "Write again",
-            "Also after a bounce or a wrong number. An address closed by STOP stays closed.",
+            "Also after a bounce or a wrong number. What they stopped themselves stays closed, calls included.",
             "Open the contact",
             (),
         ),

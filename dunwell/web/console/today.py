@@ -14,16 +14,16 @@ from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
 from dunwell.services.kind_questions import KindQuestion, is_kind_question, question
-from dunwell.store import invoices, timeline
+from dunwell.store import contacts, invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.replies import waiting_replies
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
 from dunwell.views.waiting import what_waits
-from dunwell.views.work_list import one_task
+from dunwell.views.work_list import before_due, one_task
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.changes import change
-from dunwell.web.console.forms import EVENT_FORMS, Filled, task_form
+from dunwell.web.console.forms import CONTACT_FORMS, EVENT_FORMS, Filled, task_form, texts_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, is_partial, page, redirect
 from dunwell.web.console.sending import Overtaken, send
 from dunwell.web.posted_form import read_form
@@ -61,8 +61,9 @@ async def close(
     if is_kind_question(task_id):
         return await _classify(request, principal, task_id, typed)
     facts = await asyncio.to_thread(_task, service_of(request), task_id)
-    form = task_form(facts["kind"])
-    fixed = {"task_id": task_id} | ({"outcome": "done"} if facts["kind"] == TaskKind.DECISION else {})
+    form = task_form(facts["kind"], to_find=bool(facts["to_find"]))
+    is_done = facts["kind"] == TaskKind.DECISION or facts["to_find"]
+    fixed = {"task_id": task_id} | ({"outcome": "done"} if is_done else {})
     try:
         told = await send(request, principal, facts["invoice_id"], form, typed, fixed)
     except Overtaken as overtaken:
@@ -115,13 +116,26 @@ async def _shown(
     facts = await asyncio.to_thread(_facts, service_of(request), now(request), task_id, kind, first, replies)
     selected = facts["selected"]
     if selected is not None and filled is None and _may_close(principal, selected):
-        filled = Filled(task_form(selected["kind"], selected["task_id"]), seen=facts["seen"])
+        form = task_form(selected["kind"], selected["task_id"], to_find=bool(selected["to_find"]))
+        filled = Filled(form, seen=facts["seen"])
+    find = None
+    if selected is not None and selected["to_find"] and facts["known"] and principal.may(Right.CUSTOMERS_WRITE):
+        find = Filled.of(CONTACT_FORMS["set"], facts["known"])
     resolve = None
     if selected is not None and selected["disputed"] and principal.may(right_for(RESOLVE)):
         resolve = Filled(EVENT_FORMS[RESOLVE], seen=facts["seen"])
     template = "task.html" if is_partial(request) else "today.html"
     return page(
-        request, template, principal, status, filled=filled, resolve=resolve, done=done, page_size=_PAGE, **facts
+        request,
+        template,
+        principal,
+        status,
+        filled=filled,
+        find=find,
+        resolve=resolve,
+        done=done,
+        page_size=_PAGE,
+        **facts,
     )
 
 
@@ -146,6 +160,8 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int, 
             "kind": kind,
             "more": first + _PAGE if first + _PAGE < len(wanted) else 0,
             "selected": selected,
+            "before_due": selected is not None and before_due(selected, at),
+            "known": _known(session, selected) if selected is not None else {},
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
             "replies": waiting_replies(session, at) if replies else [],
@@ -165,6 +181,12 @@ def _selected(session: Session, task_id: str) -> Facts:
     facts = one_task(session, task_id)
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
+
+
+def _known(session: Session, task: Facts) -> Mapping[str, str]:
+    """What is known of the contact of a task, as the form that corrects it shows it; empty without one."""
+    contact = contacts.get(session, task["contact"])
+    return texts_of(contact.model_dump(mode="json")) if contact is not None else {}
 
 
 def _question(service: Service, task_id: str) -> KindQuestion | None:

@@ -15,7 +15,9 @@ _FORMS: Mapping[str, str] = {
     "cancel": "“Cancel the invoice”",
     "claim": "“Claim today” on the page of the case",
     "contact add": "“Add a contact” on the customer's page",
+    "contact close --calls": "“No more calls” on the customer's page",
     "contact close": "“Do not write any more” on the customer's page",
+    "contact open --calls": "“Call again” on the customer's page",
     "contact open": "“Write again” on the customer's page",
     "contact set": "“Correct” on the customer's page",
     "customer set": "“Correct the customer” on the customer's page",
@@ -116,5 +118,5 @@ def in_console(value: Any) -> Any:
 
 
 def _form(found: re.Match[str]) -> str:
-    of_customer = _WORDS.get(f"{found[1]} --customer") if " --customer" in found[0] else None
-    return of_customer or _WORDS[found[1]]
+    options = (f"{found[1]} {option}" for option in ("--customer", "--calls") if f" {option}" in found[0])
+    return next((_WORDS[one] for one in options if one in _WORDS), _WORDS[found[1]])

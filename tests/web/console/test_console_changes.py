@@ -101,7 +101,11 @@ async def test_the_word_about_a_message_counts_once(http: httpx.AsyncClient, sit
 
 async def test_a_request_for_approval_is_made_once(http: httpx.AsyncClient, site: Site) -> None:
     page = "/console/approvals"
-    typed = hidden((await http.get(page)).text, page) | {"invoice_id": CHASED, "reason": "insolvent"}
+    typed = hidden((await http.get(page)).text, page) | {
+        "event": "write_off",
+        "invoice_id": CHASED,
+        "reason": "insolvent",
+    }
     assert [(await http.post(page, data=typed)).status_code for _ in range(2)] == [303, 303]
     assert audited(site, f"invoice/{CHASED}").count("write_off_requested") == 1
 

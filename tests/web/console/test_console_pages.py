@@ -1,6 +1,7 @@
 """The pages over HTTP: what they show, what their forms do, and what becomes of a refusal."""
 
 import re
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from bench.clerks import counted
+from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import WRONG_NUMBER
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import Role
 from dunwell.domain.terms import MessageState, TaskKind, TaskState
-from dunwell.store import cases, notes, outbox, tasks
+from dunwell.store import addresses, cases, notes, outbox, tasks
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, NoteRow, TaskRow, UserRow
 from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Site
@@ -333,6 +336,80 @@ async def test_a_decision_is_closed_by_saying_that_it_is_done(http: httpx.AsyncC
     assert answer.status_code == 303
     with site.database.reading() as session:
         assert not tasks.open_tasks(session, "LIN-2027-002")
+
+
+async def test_the_form_of_a_call_says_what_follows_from_each_outcome(http: httpx.AsyncClient, site: Site) -> None:
+    text = (await http.get(f"/console?task={_task(site, 'LIN-2027-007')}")).text
+    for said in ("Steps up to the due date keep their day", "The number is not called any more, for any invoice."):
+        assert said in text
+
+
+async def test_of_whoever_wants_no_more_calls_the_page_says_so_and_offers_to_call_again(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    task, page = _task(site, "LIN-2027-007"), "/console/customers/lindenhof"
+    contact_id = _call(site, task).contact_id or ""
+    assert f"/contacts/{contact_id}/stop-calls" in (await http.get(page)).text
+    answer = await _fill(http, f"/console?task={task}", f"/console/tasks/{task}", outcome="no_calls")
+    assert answer.status_code == 303
+    text = (await http.get(page)).text
+    assert "call: belongs to somebody who wants no more calls" in text
+    assert f"/contacts/{contact_id}/stop-calls" not in text
+    allowed = await _fill(http, page, f"/console/contacts/{contact_id}/allow-calls")
+    assert allowed.status_code == 303
+    assert "wants no more calls" not in (await http.get(page)).text
+
+
+async def test_whoever_cannot_be_called_is_looked_for_by_the_form_of_the_contact(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    task = _task(site, "LIN-2027-007")
+    contact_id, page = _call(site, task).contact_id or "", f"/console?task={task}"
+    with site.database.writing("lindenhof") as session:
+        row = session.get(ContactRow, contact_id)
+        assert row is not None
+        row.phone = None
+    text = (await http.get(page)).text
+    assert "Find a way to reach Lindenhof" in text and "No phone number of theirs is known." in text
+    assert "What to say" not in text and 'value="no_answer"' not in text
+    saved = await _fill(http, page, f"/console/contacts/{contact_id}/set", name="Katrin", phone="+49 30 23125499")
+    assert saved.status_code == 303
+    text = (await http.get(page)).text
+    assert "Call: Lindenhof" in text and "What to say" in text and 'value="no_answer"' in text
+
+
+async def test_whoever_was_reached_in_another_way_is_off_the_list(http: httpx.AsyncClient, site: Site) -> None:
+    task = _task(site, "LIN-2027-007")
+    with site.database.writing("lindenhof") as session:
+        row = session.get(ContactRow, _call(site, task).contact_id)
+        assert row is not None
+        addresses.close(session, Channel.CALL, row.phone or "", WRONG_NUMBER, NOW)
+    text = (await http.get(f"/console?task={task}")).text
+    assert "Do not call: the number on file is a wrong number." in text
+    answer = await _fill(http, f"/console?task={task}", f"/console/tasks/{task}", note="met at the fair")
+    assert answer.status_code == 303
+    assert _call(site, task).state == "done"
+
+
+async def test_a_call_before_the_due_date_says_why_one_calls(http: httpx.AsyncClient, site: Site) -> None:
+    task = _task(site, "LIN-2027-007")
+    with site.database.writing("lindenhof") as session:
+        session.merge(_call(site, task)).amount = None  # as of a call because nobody could be reached in writing
+    assert ">To ask for<" in (await http.get(f"/console?task={task}")).text
+    with site.database.writing("lindenhof") as session:
+        case = cases.get(session, "LIN-2027-007")
+        assert case is not None
+        case.due_on = NOW.date() + timedelta(days=3)
+        cases.put(session, case, rehearsal=False, now=NOW)
+    text = (await http.get(f"/console?task={task}")).text
+    assert "Nothing is overdue yet: the invoice is due on" in text and ">To ask for<" not in text
+
+
+def _call(site: Site, task_id: str) -> TaskRow:
+    with site.database.reading() as session:
+        row = tasks.get(session, task_id)
+    assert row is not None
+    return row
 
 
 def _task(site: Site, invoice_id: str) -> str:
