@@ -28,7 +28,7 @@ from dunwell.domain.events import EVENTS, MONEY, CallOutcome, CreditApplied, par
 from dunwell.domain.plausibility import admit
 from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
-from dunwell.services import credits, step_approvals
+from dunwell.services import credits, payers, step_approvals
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
 from dunwell.store import cases, invoices
 from dunwell.store.database import Database
@@ -150,6 +150,7 @@ class Cases:
                 credits.check(session, invoice_id, event)
             if isinstance(event, CallOutcome):
                 step_approvals.check_decision(session, event.task_id, event.outcome, principal)
+                payers.check_decided(session, event.task_id)
         if row is not None and not row.rehearsal:
             admit(Case.model_validate(row.state), event, datetime.now(UTC))
         return customer_id

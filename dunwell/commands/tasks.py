@@ -89,8 +89,7 @@ def show_task(
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
         say(f"whom     {one['contact_name'] or one['contact'] or 'them'}{role}, {where}")
     say(f"why      {one['reason']}")
-    if one["to_do"]:
-        say(f"first    {one['to_do']}")
+    _print_first(one)
     if one["words"]:
         say(f"written  {one['words']}")
     for file in one["files"]:
@@ -204,6 +203,15 @@ def _kind_of(one: Facts) -> str:
     marks += ["asked for"] if one["requested"] else []
     marks += ["ESCALATED"] if one["escalated_at"] else []
     return ", ".join([one["kind"], *marks])
+
+
+def _print_first(one: Facts) -> None:
+    """Print what somebody has to find or decide before the task can be closed."""
+    if one["to_do"]:
+        say(f"first    {one['to_do']}")
+    if one["payer"]:
+        say(f"payer    {one['payer']['name']}, {one['payer']['email']}")
+        say("         decide in the console, on the page of the task, whether they are written to")
 
 
 def _number_of(one: Facts) -> str:

@@ -19,9 +19,11 @@ from dunwell.domain.terms import PayerState, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import person_tasks
 from dunwell.services.links import Link
-from dunwell.store import audit, cases, payers, tasks, timeline, users
-from dunwell.store.tables import PayerRow
+from dunwell.store import audit, cases, invoices, payers, tasks, timeline, users
+from dunwell.store.tables import PayerRow, TaskRow
 
+TASK = "payer"
+"""The name of the tasks that ask whether somebody is written to."""
 MOST_OF_LINK, MOST_OF_CUSTOMER = 2, 10
 """How many people the holder of a link, and all people of a customer, may name."""
 
@@ -50,10 +52,7 @@ def name(
     key = address_key(Channel.EMAIL, named.email)
     if payers.find(session, link.customer_id, key) is not None:
         return
-    if (
-        payers.count_of_link(session, link.link_id) >= MOST_OF_LINK
-        or payers.count_of_customer(session, link.customer_id) >= MOST_OF_CUSTOMER
-    ):
+    if not may_name(session, link.link_id, link.customer_id):
         raise TooManyPayers
     row = PayerRow(
         payer_id=_id_of(link, form_id),
@@ -75,7 +74,7 @@ def name(
     _note(session, row, f"somebody else was named as the one who pays, by {by.label}: {said}", now)
     case = cases.get(session, invoice_id)
     if ask and case is not None:
-        _ask(session, case, row, now)
+        ask_person(session, case, row, now)
 
 
 def was_named(session: Session, link: Link, form_id: str) -> bool:
@@ -87,11 +86,32 @@ def _id_of(link: Link, form_id: str) -> str:
     return sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32]
 
 
-def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
-    reason = (
-        "a private customer named somebody else who pays. Decide on the page of the case whether that person is "
-        "written to: the e-mail names no debt"
-    )
+def may_name(session: Session, link_id: str, customer_id: str) -> bool:
+    """Whether the holder of this link may name one more."""
+    of_link, of_customer = payers.count_of_link(session, link_id), payers.count_of_customer(session, customer_id)
+    return of_link < MOST_OF_LINK and of_customer < MOST_OF_CUSTOMER
+
+
+def of_task(session: Session, task: TaskRow) -> PayerRow | None:
+    """Return about whom this task asks; None for a task about something else."""
+    if not TaskId.parse(task.task_id).is_of(task.invoice_id, TASK):
+        return None
+    return next((row for row in payers.of_invoice(session, task.invoice_id) if _task(row) == task.task_id), None)
+
+
+def check_decided(session: Session, task_id: str) -> None:
+    """Raise Refused for the task of somebody about whom nobody has decided: it is closed by the decision."""
+    task = tasks.get(session, task_id)
+    row = of_task(session, task) if task is not None else None
+    if row is not None and row.state is PayerState.ASKED:
+        raise Refused("task_id", "waits for a decision: say on its page whether that person is written to")
+
+
+def ask_person(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
+    """Ask a person whether somebody who was named is written to."""
+    kind = invoices.customer_row(session, row.customer_id).kind
+    who = "a private customer" if kind is not None else "a customer, who may be a private person,"
+    reason = f"{who} named somebody else who pays. Decide whether that person is written to: the e-mail names no debt"
     person_tasks.raise_task(
         session, case, task_id=_task(row), step="", reason=reason, now=now, ref=payers.message_id_of(row.payer_id)
     )
@@ -145,4 +165,4 @@ def _note(session: Session, row: PayerRow, reason: str, now: datetime) -> None:
 
 
 def _task(row: PayerRow) -> str:
-    return str(TaskId.of(row.invoice_id, "payer", row.payer_id[:8]))
+    return str(TaskId.of(row.invoice_id, TASK, row.payer_id[:8]))

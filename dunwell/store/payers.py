@@ -64,6 +64,18 @@ def of_invoice(session: Session, invoice_id: str) -> Sequence[PayerRow]:
     return session.scalars(query.order_by(PayerRow.named_at, PayerRow.payer_id)).all()
 
 
+def of_customer(session: Session, customer_id: str) -> Sequence[PayerRow]:
+    """Return who was named about any invoice of a customer, oldest first."""
+    query = select(PayerRow).where(PayerRow.customer_id == customer_id)
+    return session.scalars(query.order_by(PayerRow.named_at, PayerRow.payer_id)).all()
+
+
+def of_link(session: Session, link_id: str) -> Sequence[PayerRow]:
+    """Return whom the holder of a link named, oldest first."""
+    query = select(PayerRow).where(PayerRow.link_id == link_id)
+    return session.scalars(query.order_by(PayerRow.named_at, PayerRow.payer_id)).all()
+
+
 def mails(
     *,
     invoice_id: str | None = None,

@@ -49,6 +49,7 @@ PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
         "document": frozenset({"number"}),
         "promise_until": frozenset({"first", "last"}),
         "split_until": frozenset({"day"}),
+        "payer_named": frozenset({"names"}),
         "payer_subject": frozenset({"who"}),
         "payer_hello": frozenset({"name"}),
         "payer_mail": frozenset({"address", "company", "who"}),

@@ -22,6 +22,7 @@ from dunwell.services.claims import claim_of_case, claims_more
 from dunwell.services.customer_requests import payment_search
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount
+from dunwell.services.payers import may_name
 from dunwell.store import (
     addresses,
     cases,
@@ -29,6 +30,7 @@ from dunwell.store import (
     invoice_documents,
     invoices,
     outbox,
+    payers,
     payment_references,
     payments,
     tasks,
@@ -148,6 +150,8 @@ class CustomerPage:
     who     the name of whoever the link was sent to, else the customer's
     phone   the number on file of whoever the link was sent to, masked; None without one
     stops   whether e-mails to the address of the message can be stopped; stopped: they are
+    named   whom the holder of the link named as the one who pays, by name alone
+    may_name  whether one more may be named
     """
 
     language: str
@@ -161,6 +165,8 @@ class CustomerPage:
     phone: str | None
     stops: bool
     stopped: bool
+    named: Sequence[str] = ()
+    may_name: bool = True
 
     @property
     def open(self) -> list[Bill]:
@@ -179,8 +185,13 @@ def read_page(
     contact_id: str | None,
     message_id: str | None,
     now: datetime,
+    *,
+    link_id: str = "",
 ) -> CustomerPage:
-    """Return the page about these invoices of a customer, as they stand in this transaction."""
+    """Return the page about these invoices of a customer, as they stand in this transaction.
+
+    link_id: of the link that opens it
+    """
     customer = invoices.customer_row(session, customer_id)
     zone = ZoneInfo(customer.time_zone)
     today = now.astimezone(zone).date()
@@ -201,6 +212,8 @@ def read_page(
         phone=masked(AddressKind.NUMBER, phone) if phone else None,
         stops=stops,
         stopped=stopped,
+        named=[row.name for row in payers.of_link(session, link_id)],
+        may_name=may_name(session, link_id, customer_id),
     )
 
 

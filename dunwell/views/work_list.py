@@ -13,8 +13,8 @@ from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
-from dunwell.services import credits, step_approvals
+from dunwell.domain.terms import CONTACT_TASKS, PayerState, TaskKind, TaskState
+from dunwell.services import credits, payers, step_approvals
 from dunwell.services.call_tasks import number_asked_for
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
 from dunwell.store import addresses, cases, contacts, invoices, notes, sent_files, tasks, users
@@ -186,6 +186,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "escalated_at": row.escalated_at,
         "asked_by": _asked_by(session, row, case),
         "reason": _named(session, invoice, row.reason),
+        "payer": _payer(session, row),
         "disputed": disputed,
         "words": None if asked is not None else _words(session, row, case if disputed else None),
         "files": _files(session, case) if case is not None and disputed else [],
@@ -201,6 +202,14 @@ def _words(session: Session, row: TaskRow, disputed: Case | None) -> str | None:
     dispute = disputed.agreements.dispute if disputed is not None else None
     note = notes.get(session, dispute.ref if dispute is not None else row.note_id)
     return note.text if note is not None else None
+
+
+def _payer(session: Session, row: TaskRow) -> Facts | None:
+    """Who was named as the one who pays, and waits for a decision; None for other tasks."""
+    named = payers.of_task(session, row)
+    if named is None or named.state is not PayerState.ASKED:
+        return None
+    return {"payer_id": named.payer_id, "name": named.name, "email": named.email}
 
 
 def _files(session: Session, case: Case) -> list[Facts]:

@@ -349,6 +349,8 @@ def _task() -> Schema:
         "enum": [*AddressKind, None],
         "description": "What somebody has to find before anybody can call or visit.",
     }
+    payer = _object(dict.fromkeys(("payer_id", "name", "email"), _TEXT))
+    facts |= {"payer": {"anyOf": [payer, {"type": "null"}]}}
     facts |= {"to_find": find, "to_do": _maybe(_TEXT), "due_on": _maybe(_DAY)}
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG, "phone_asked_for": _FLAG})
 

@@ -30,6 +30,7 @@ from dunwell.store import (
     sent_files,
     standstills,
     timeline,
+    users,
 )
 from dunwell.views.case_ladder import LadderStep, Place, ladder_of
 from dunwell.views.claim import claim_or_reason
@@ -44,6 +45,7 @@ from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.clock import now
 from dunwell.web.console.case_picture import case_picture
+from dunwell.web.console.formats import PAYER_STATES
 from dunwell.web.console.forms import EVENT_FORMS, Filled
 from dunwell.web.console.policy_moves import other_versions
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, is_partial, page, redirect
@@ -251,7 +253,9 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "asked_call": _asked_call(status, listed),
             "messages": of_invoice(session, invoice_id)[::-1],
             "files": sent_files.of_invoice(session, invoice_id),
-            "payers": payers.of_invoice(session, invoice_id),
+            "payers": (named := payers.of_invoice(session, invoice_id)),
+            "payer_states": PAYER_STATES,
+            "user_names": {one.decided_by: users.name_of(session, one.decided_by) for one in named if one.decided_by},
             "notes": notes_about(session, invoice.customer_id, [invoice_id]),
             "replies": replies_of(session, invoice.customer_id, at),
             "credits_beside": credit_beside(session, invoice),

@@ -21,7 +21,7 @@ from dunwell.intake.typed_amounts import typed_amount
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
-from dunwell.store import cases, contacts, invoices, links, timeline
+from dunwell.store import cases, contacts, invoices, links, payers, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
@@ -33,6 +33,7 @@ from dunwell.views.replies import replies_of
 from dunwell.web.auth import allowed
 from dunwell.web.clock import now
 from dunwell.web.console.changes import change
+from dunwell.web.console.formats import PAYER_STATES
 from dunwell.web.console.forms import (
     CONTACT_FORMS,
     CREDIT_FORMS,
@@ -330,6 +331,8 @@ def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> di
             "messages_total": latest(session, None, None, customer_id, 0, 0)[1],
             "notes": notes_about(session, customer_id, ids),
             "replies": replies_of(session, customer_id, at),
+            "payers": payers.of_customer(session, customer_id),
+            "payer_states": PAYER_STATES,
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
             "links": links.holders(session, customer_id),

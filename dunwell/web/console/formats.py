@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from dunwell.domain.keys import StepId
 from dunwell.domain.plain_words import plain_word
+from dunwell.domain.terms import PayerState
 from dunwell.services.statements import Verdict
 
 _UTC_TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}) UTC")
@@ -28,6 +29,20 @@ _VERDICTS: Mapping[Verdict, str] = {
     Verdict.PENDING: "Not booked by the bank yet",
     Verdict.OUTGOING: "Outgoing, not kept",
 }
+
+
+PAYER_STATES: Mapping[PayerState, str] = {
+    PayerState.ASKED: "waits for a decision",
+    PayerState.DUE: "is written to at the next decent hour",
+    PayerState.CLAIMED: "is being written to",
+    PayerState.SENT: "was written to",
+    PayerState.BOUNCED: "the e-mail bounced",
+    PayerState.FAILED: "the e-mail could not be sent",
+    PayerState.UNKNOWN: "nobody knows whether the e-mail left",
+    PayerState.DECLINED: "is not written to",
+    PayerState.WITHHELD: "is not written to",
+}
+"""What became of somebody whom a customer named as the one who pays."""
 
 
 def money(amount: Decimal | str | None, currency: str | None) -> str:

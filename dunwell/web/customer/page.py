@@ -265,7 +265,14 @@ def _language(request: Request, facts: CustomerPage) -> str:
 def _read(service: Service, link: Link, now: datetime) -> CustomerPage:
     with service.database.reading() as session:
         return read_page(
-            session, service.deps, link.customer_id, link.invoice_ids, link.contact_id, link.message_id, now
+            session,
+            service.deps,
+            link.customer_id,
+            link.invoice_ids,
+            link.contact_id,
+            link.message_id,
+            now,
+            link_id=link.link_id,
         )
 
 

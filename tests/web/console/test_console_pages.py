@@ -15,9 +15,20 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.closed_addresses import WRONG_NUMBER
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import Role
-from dunwell.domain.terms import MessageState, TaskKind, TaskState
-from dunwell.store import addresses, cases, notes, outbox, tasks
-from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, NoteRow, TaskRow, UserRow
+from dunwell.domain.terms import MessageState, PayerState, TaskKind, TaskState
+from dunwell.services import payers as payer_service
+from dunwell.store import addresses, cases, notes, outbox, payers, tasks
+from dunwell.store.tables import (
+    CaseRow,
+    ContactRow,
+    CustomerRow,
+    InvoiceRow,
+    MessageRow,
+    NoteRow,
+    PayerRow,
+    TaskRow,
+    UserRow,
+)
 from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Site
 from tests.web.console.engine import Handle
@@ -403,6 +414,27 @@ async def test_a_call_before_the_due_date_says_why_one_calls(http: httpx.AsyncCl
         cases.put(session, case, rehearsal=False, now=NOW)
     text = (await http.get(f"/console?task={task}")).text
     assert "Nothing is overdue yet: the invoice is due on" in text and ">To ask for<" not in text
+
+
+async def test_a_task_about_a_payer_is_closed_by_the_decision_alone(http: httpx.AsyncClient, site: Site) -> None:
+    with site.database.writing("lindenhof") as session:
+        row = PayerRow(payer_id="ab" * 16, invoice_id=CHASED, customer_id="lindenhof", link_id="link-1", who="Vogel")
+        row.name, row.email, row.email_key, row.language = "Marta Gil", "m@grupo.example", "m@grupo.example", "de"
+        row.state, row.named_at = PayerState.ASKED, NOW
+        payers.add(session, row)
+        case = cases.get(session, CHASED)
+        assert case is not None
+        payer_service.ask_person(session, case, row, NOW)
+        (task,) = [one.task_id for one in tasks.open_tasks(session, CHASED) if ".payer." in one.task_id]
+    text = (await http.get(f"/console?task={task}")).text
+    assert "Marta Gil, m@grupo.example" in text and ">Write to them<" in text and "It is done" not in text
+    assert "waits for a decision" in (await http.get(f"/console/cases/{CHASED}")).text
+    assert (await http.post(f"/console/tasks/{task}", data={"form_id": "0" * 32})).status_code == 422
+    decided = await http.post(f"/console/cases/{CHASED}/payers/{row.payer_id}", data={"decision": "leave"})
+    assert decided.status_code == 303 and _call(site, task).state == "done"
+    for page in (f"/console/cases/{CHASED}", "/console/customers/lindenhof"):
+        text = (await http.get(page)).text
+        assert "Marta Gil" in text and "is not written to" in text and ">Write to them<" not in text
 
 
 def _call(site: Site, task_id: str) -> TaskRow:

@@ -5,21 +5,24 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
+from temporalio.client import Client
 
 from dunwell.client import payer_mail
+from dunwell.client.cases import Cases
 from dunwell.client.payer_mail import PayerMail
 from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import PayerState
+from dunwell.domain.terms import DebtorKind, PayerState
 from dunwell.services import payers as payer_decisions
 from dunwell.services import replies as replies_service
-from dunwell.store import payers, replies, sent_files
+from dunwell.store import invoices, payers, replies, sent_files
 from dunwell.store.tables import AuditRow, Base, PayerRow, PaymentRow, ReplyRow, RequestRow
+from dunwell.views.work_list import open_work
 from tests.web.customer.conftest import NOW, PDF, House
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
@@ -729,6 +732,46 @@ async def test_nobody_names_more_than_two_people_by_a_link(house: House) -> None
     third = await house.send(path, "payer", name="Otra", email="p3@grupo.example")
     assert third.status_code == 422 and "no se puede indicar a nadie más" in third.text
     assert len(house.mail_to_payers()) == 2
+
+
+async def test_the_page_says_who_was_named_and_offers_the_form_while_one_more_may_be_named(house: House) -> None:
+    path = house.link("RIB-1")
+    await house.send(path, "payer", name="Marta Gil", email="p1@grupo.example")
+    text = re.sub("</?bdi>", "", await house.page(path))
+    assert "Ya indicado: Marta Gil." in text and 'id="payer-email"' in text and "p1@grupo.example" not in text
+    await house.send(path, "payer", name="Ana Gil", email="p2@grupo.example")
+    text = re.sub("</?bdi>", "", await house.page(path))
+    assert "Ya indicado: Marta Gil, Ana Gil." in text
+    assert 'id="payer-email"' not in text and "no se puede indicar a nadie más" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(DebtorKind.CONSUMER, "a private customer named"), (None, "a customer, who may be a private person, named")],
+)
+async def test_the_task_about_a_payer_names_them_and_waits_for_the_decision(
+    house: House, kind: DebtorKind | None, said: str
+) -> None:
+    with house.database.writing("petrova") as session:
+        invoices.customer_row(session, "petrova").kind = kind
+    await house.send(house.link("PET-1"), "payer", name="Иван Петров", email="ivan@petrov.example")
+    with house.database.reading() as session:
+        (row,) = payers.of_invoice(session, "PET-1")
+        (task,) = [one for one in open_work(session, "PET-1") if one["payer"]]
+        assert task["payer"] == {"payer_id": row.payer_id, "name": "Иван Петров", "email": "ivan@petrov.example"}
+        assert task["reason"].startswith(said)
+        with pytest.raises(Refused, match="whether that person is written to"):
+            payer_decisions.check_decided(session, task["task_id"])
+    clerk = Principal(PrincipalKind.PERSON, id="agent-3", name="Ana", role=PrincipalRole.AGENT)
+    with pytest.raises(Refused, match="waits for a decision"):
+        content = {"task_id": task["task_id"], "outcome": "done", "by": "agent-3"}
+        await Cases(cast(Client, house.engine), house.database).tell(
+            "PET-1", "call_outcome", content, principal=clerk
+        )
+    with house.database.writing("petrova") as session:
+        payer_decisions.decide(session, row.payer_id, clerk, NOW, write=False)
+        payer_decisions.check_decided(session, task["task_id"])
+        assert not [one for one in open_work(session, "PET-1") if one["payer"]]
 
 
 @pytest.mark.parametrize(
