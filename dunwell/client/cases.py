@@ -101,7 +101,7 @@ class Cases:
             payload = {**payload, "ref": request.note_id}
         customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content, principal)
         if name == "pause":
-            payload = await asyncio.to_thread(self._with_legal_end, payload, customer_id)
+            payload = await asyncio.to_thread(self._with_legal_end, invoice_id, payload, customer_id)
         begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id, principal, payload)
         if begun.answer is not None or begun.taken:
             return await self._answered_before(invoice_id, begun)
@@ -130,9 +130,11 @@ class Cases:
                 return TellResult(TellOutcome(begun.answer["how"]), status, begun.answer.get("remark"))
         return TellResult(TellOutcome.DONE, (await self.status(invoice_id)).status)
 
-    def _with_legal_end(self, pause: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
+    def _with_legal_end(self, invoice_id: str, pause: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
         with self._database.reading() as session:
-            return with_legal_end(pause, invoices.customer_row(session, customer_id), datetime.now(UTC))
+            row, now = cases.get_row(session, invoice_id), datetime.now(UTC)
+            at = cases.time_of(row, now) if row is not None else now
+            return with_legal_end(pause, invoices.customer_row(session, customer_id), at)
 
     def _check_plausible(self, invoice_id: str, name: str, content: Mapping[str, Any], principal: Principal) -> str:
         """Return the invoice's customer. Raises Refused when it is not registered, or the event is likely a slip.

@@ -282,10 +282,10 @@ class Customers:
         """Pause a whole customer: all open invoices, and later ones. Payments still count."""
         given = {"reason": reason, "by": by, "until": until, "scope": "customer"}
         with self._deps.database.reading() as session:
-            facts = with_legal_end(given, find_customer(session, customer_id), datetime.now(UTC))
+            now = cases.time_of_customer(session, customer_id, datetime.now(UTC))
+            facts = with_legal_end(given, find_customer(session, customer_id), now)
         event = parse_event("pause", [{name: value for name, value in facts.items() if value is not None}])
         assert isinstance(event, Pause)
-        now = datetime.now(UTC)
         if event.until is not None and event.until <= now.date():
             raise Refused("until", "must lie after today")
         with self._transaction(customer_id) as session:

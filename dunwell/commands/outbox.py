@@ -58,6 +58,8 @@ def settle_message(
     carried = from_database(settings, lambda session: carried_invoices(session, message))
     with opened_database(settings) as database:
         report = report_by_person(database, current_principal(database), message, outcome, datetime.now(UTC))
+    if not carried:
+        say(f"{message}: {outcome}")
     for invoice in carried:
         tell_case(invoice, "delivery_report", report, no_wait=True, settings=settings)
 

@@ -117,7 +117,7 @@ def _rests(shown: Status) -> Iterator[str]:
     for reply in shown.replies:
         yield f"reply   of {reply.at:%Y-%m-%d %H:%M} UTC waits for a person ({reply.reply_id})"
     if shown.grace is not None:
-        yield f"grace   until {shown.grace.until}, by {shown.grace.by}; then it is restricted again"
+        yield f"grace   granted until {shown.grace.until}, by {shown.grace.by}"
 
 
 _CLAIMED = ("principal", "interest", "lump_sum", "costs")

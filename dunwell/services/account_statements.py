@@ -75,10 +75,14 @@ class AccountStatement(Value):
 def statement_of(
     session: Session, deps: Dependencies, customer_id: str, as_of: date | None, now: datetime
 ) -> AccountStatement:
-    """Return the statement of a customer on a day, by default today. Raises Refused for a day that is to come."""
+    """Return the statement of a customer on a day, by default today, which is that of the cases of a rehearsal.
+
+    Raises Refused for a day that is to come.
+    """
     customer = invoices.find_customers(session, [customer_id]).get(customer_id)
     if customer is None:
         raise Refused("customer", f"{customer_id!r} is not known")
+    now = cases.time_of_customer(session, customer_id, now)
     today = now.astimezone(ZoneInfo(customer.time_zone)).date()
     day = as_of or today
     if day > today:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.notifications import changes
 from dunwell.domain.terms import ENDS, DebtorKind, Role, Stage
 from dunwell.store import notifications, standings
@@ -135,6 +136,19 @@ def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, CaseRo
     """Return the rows of those of these cases that exist, by invoice id."""
     found = session.scalars(select(CaseRow).where(CaseRow.invoice_id.in_(invoice_ids)))
     return {row.invoice_id: row for row in found}
+
+
+def time_of(row: CaseRow, now: datetime) -> datetime:
+    """Return the time by the clock of the case. That of a rehearsal, which has its own, is the last that is known."""
+    return row.updated_at if row.rehearsal else now
+
+
+def time_of_customer(session: Session, customer_id: str, now: datetime) -> datetime:
+    """Return the time by the clock of a customer's cases: of rehearsals, that of the one that is farthest on."""
+    if not is_rehearsal(customer_id):
+        return now
+    latest = select(func.max(CaseRow.updated_at)).where(CaseRow.customer_id == customer_id)
+    return session.scalar(latest) or now
 
 
 _OPEN = CaseRow.stage.not_in([stage.value for stage in ENDS])

@@ -27,7 +27,7 @@ def claim_facts(session: Session, invoice_id: str, as_of: date | None, seller: s
     row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
     if row is None or case is None:
         raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
-    now = row.updated_at if row.rehearsal else datetime.now(UTC)
+    now = cases.time_of(row, datetime.now(UTC))
     day = as_of or today_of(session, case, now)
     return _facts(case, claim_on(session, invoice_id, day, seller=seller))
 

@@ -188,11 +188,12 @@ def read_page(
     *,
     link_id: str = "",
 ) -> CustomerPage:
-    """Return the page about these invoices of a customer, as they stand in this transaction.
+    """Return the page about these invoices of a customer, as they stand in this transaction; that of a rehearsal at
+    the time of its cases.
 
     link_id: of the link that opens it
     """
-    customer = invoices.customer_row(session, customer_id)
+    customer, now = invoices.customer_row(session, customer_id), cases.time_of_customer(session, customer_id, now)
     zone = ZoneInfo(customer.time_zone)
     today = now.astimezone(zone).date()
     found = [_bill(session, deps, one, place, now.astimezone(zone)) for place, one in enumerate(invoice_ids)]

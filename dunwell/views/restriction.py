@@ -178,7 +178,7 @@ def _invoice(
     if row is None:
         raise LookupError(f"the case of invoice {stored.invoice_id} has no invoice")
     case = Case.model_validate(stored.state).with_paid(payments.paid(session, row.invoice_id))
-    now = stored.updated_at if stored.rehearsal else now
+    now = cases.time_of(stored, now)
     running, until, promise = case.agreements.grace, grace.latest_day(case, now), case.agreements.promise
     calendar = deps.case_calendar(session, case, now) if running is not None or until is not None else None
     return HeldInvoice(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -92,7 +92,8 @@ async def preview(
         service = service_of(request)
         with service.database.reading() as session:
             row, case = _case(session, invoice_id)
-            found = preview_messages(session, service.deps, case, step, now(request), rehearsal=row.rehearsal)
+            at = cases.time_of(row, now(request))
+            found = preview_messages(session, service.deps, case, step, at, rehearsal=row.rehearsal)
             return {"messages": found, "step": step, "invoice": invoices.get_row(session, invoice_id)}
 
     facts = await asyncio.to_thread(read)
@@ -233,13 +234,16 @@ def _asked_call(status: Status, listed: list[Facts]) -> Facts | None:
 def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
     invoice_id = status.invoice_id
     with service.database.reading() as session:
-        _, case = _case(session, invoice_id)
+        row, case = _case(session, invoice_id)
+        at = cases.time_of(row, at)
         invoice = find_invoice(session, invoice_id)
         customer = invoices.customer_row(session, invoice.customer_id)
         steps, listed = _steps(service, session, case, at), work_of(session, [invoice_id])
         return {
+            "now": at,
             "status": status,
             "case": case,
+            "restricted_again": _restricted_again(service, session, case, at),
             "reference": grouped(payment_references.reference_of(session, [case.invoice_id])),
             "invoice": invoice,
             "customer": customer,
@@ -262,6 +266,17 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "seen": timeline.last_number(session, invoice_id),
             **claim_or_reason(session, invoice_id, service.seller, today_of(session, case, at)),
         }
+
+
+def _restricted_again(service: Service, session: Session, case: Case, at: datetime) -> date | None:
+    """The day on which grace is over, as the case and its message name it; None while none runs."""
+    running = case.agreements.grace
+    if running is None:
+        return None
+    try:
+        return grace.returns_on(running, service.deps.case_calendar(session, case, at), running.since)
+    except LookupError:  # its customer or its ladder is missing: a person was asked
+        return None
 
 
 def _case(session: Session, invoice_id: str) -> tuple[Any, Case]:

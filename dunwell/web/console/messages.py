@@ -31,7 +31,7 @@ from dunwell.web.service import Service, service_of
 router = APIRouter(prefix=f"{PREFIX}/messages", route_class=ConsoleRoute, include_in_schema=False)
 
 _PAGE = 50
-_DONE = {"settled": "Recorded: the case goes on by it."}
+_DONE = {"settled": "Recorded: the case goes on by it.", "settled-alone": "Recorded."}
 _CHANNELS = [channel for channel in Channel if channel in WRITTEN]
 
 _FRAMED = (
@@ -105,18 +105,19 @@ async def settle(
             return carried_invoices(session, message_id)
 
     carried = await asyncio.to_thread(about)
+    done = "settled" if carried else "settled-alone"
     outcome, submission = typed.get("outcome", ""), submission_of(request, principal, typed)
     try:
         report = await asyncio.to_thread(
             report_by_person, service.database, principal, message_id, outcome, now(request), submission
         )
     except AlreadyDone:
-        return redirect(f"{PREFIX}/messages/{message_id}", done="settled")
+        return redirect(f"{PREFIX}/messages/{message_id}", done=done)
     await service.connection.ensure()
     for invoice_id in carried:
         with suppress(Refused):  # it has just ended
             await service.cases.tell(invoice_id, "delivery_report", report, wait=False)
-    return redirect(f"{PREFIX}/messages/{message_id}", done="settled")
+    return redirect(f"{PREFIX}/messages/{message_id}", done=done)
 
 
 def _listed(service: Service, principal: Principal, wanted: dict[str, str], first: int) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _facts(service: Service, message_id: str) -> dict[str, Any]:
             "customer": invoices.customer_row(session, row.customer_id),
             "invoices": [known[one] for one in about if one in known],
             "payer": mail,
-            "unknown": row.state is MessageState.UNKNOWN and mail is None,
+            "unknown": row.state is MessageState.UNKNOWN,
             "unposted": row.state is MessageState.ACCEPTED and row.channel.facts.posted,
             "form_id": uuid4().hex,
         }

@@ -14,7 +14,7 @@ from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
 from dunwell.services.kind_questions import KindQuestion, is_kind_question, question
-from dunwell.store import contacts, invoices, timeline
+from dunwell.store import cases, contacts, invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.replies import waiting_replies
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
@@ -160,7 +160,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int, 
             "kind": kind,
             "more": first + _PAGE if first + _PAGE < len(wanted) else 0,
             "selected": selected,
-            "before_due": selected is not None and before_due(selected, at),
+            "before_due": selected is not None and before_due(selected, _time_of(session, selected, at)),
             "known": _known(session, selected) if selected is not None else {},
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
@@ -181,6 +181,11 @@ def _selected(session: Session, task_id: str) -> Facts:
     facts = one_task(session, task_id)
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
+
+
+def _time_of(session: Session, task: Facts, at: datetime) -> datetime:
+    row = cases.get_row(session, task["invoice_id"])
+    return cases.time_of(row, at) if row is not None else at
 
 
 def _known(session: Session, task: Facts) -> Mapping[str, str]:

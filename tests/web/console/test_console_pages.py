@@ -437,6 +437,32 @@ async def test_a_task_about_a_payer_is_closed_by_the_decision_alone(http: httpx.
         assert "Marta Gil" in text and "is not written to" in text and ">Write to them<" not in text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [("delivered", PayerState.SENT), ("failed", PayerState.FAILED), ("bounced", PayerState.BOUNCED)],
+)
+async def test_a_person_says_what_became_of_a_mail_to_a_payer(
+    http: httpx.AsyncClient, site: Site, outcome: str, state: PayerState
+) -> None:
+    with site.database.writing("lindenhof") as session:
+        row = PayerRow(payer_id="cd" * 16, invoice_id=CHASED, customer_id="lindenhof", link_id="link-1", who="Vogel")
+        row.name, row.email, row.email_key, row.language = "Marta Gil", "m@grupo.example", "m@grupo.example", "de"
+        row.state, row.named_at, row.called_at = PayerState.UNKNOWN, NOW, NOW
+        payers.add(session, row)
+    path = f"/console/messages/payer-{row.payer_id}"
+    text = (await http.get(path)).text
+    assert "What became of it?" in text and "the next channel" not in text
+    settled = await _fill(http, path, path, outcome=outcome)
+    assert settled.status_code == 303
+    text = (await http.get(settled.headers["Location"])).text
+    assert "Recorded." in text and "the case goes on" not in text and "What became of it?" not in text
+    with site.database.reading() as session:
+        kept = payers.get(session, row.payer_id)
+    assert kept is not None and kept.state is state
+    assert (await http.post(path, data={"outcome": outcome, "form_id": "f" * 32})).status_code == 422
+    assert site.engine.told == []
+
+
 def _call(site: Site, task_id: str) -> TaskRow:
     with site.database.reading() as session:
         row = tasks.get(session, task_id)

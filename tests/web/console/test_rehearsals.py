@@ -1,13 +1,19 @@
 """Rehearsals in the console: listed by themselves, marked wherever they are shown, and never among real work."""
 
+from datetime import date
+from typing import Any
+
 import httpx
 import pytest
 
+from dunwell.domain.agreements import Grace
 from dunwell.domain.invoice import for_rehearsal
 from dunwell.domain.terms import MessageState
-from tests.builders import a_customer, an_invoice, sample_deps
+from dunwell.store import cases
+from tests.builders import a_customer, an_invoice, at, sample_deps
 from tests.services.conftest import ServiceHarness
 from tests.web.console.conftest import Site
+from tests.web.console.town import NOW
 
 _PLAYED = "trial-1"
 _FIRST_LETTER = "2027-03-25 09:00"
@@ -64,3 +70,36 @@ async def test_their_messages_are_marked(http: httpx.AsyncClient) -> None:
 async def test_the_filter_can_be_saved(http: httpx.AsyncClient) -> None:
     answer = await http.post("/console/filters/cases", data={"name": "demo", "query": "rehearsals=only"})
     assert answer.headers["Location"] == "/console/cases?rehearsals=only"
+
+
+def played_until(site: Site, moment: str, **agreed: Any) -> None:
+    """Let the rehearsal's own clock show this time."""
+    with site.database.writing() as session:
+        case = cases.get(session, _PLAYED)
+        assert case is not None
+        for name, value in agreed.items():
+            setattr(case.agreements, name, value)
+        cases.put(session, case, rehearsal=True, now=at(moment))
+
+
+async def test_the_page_of_a_case_goes_by_the_clock_of_the_case(http: httpx.AsyncClient, site: Site) -> None:
+    running = Grace(number=1, until=date(2027, 9, 3), by="agent-7", since=at("2027-09-01 09:00"))
+    played_until(site, "2027-09-01 12:00", grace=running)
+    text = (await http.get(f"/console/cases/{_PLAYED}")).text
+    assert "it is restricted again on Fri 3 Sep 2027 unless it is paid" in text
+    assert text.count("Fri 3 Sep 2027") == 1 and "Grace until" not in text  # one day, however it is asked for
+
+
+async def test_a_statement_of_a_rehearsal_may_be_of_the_days_that_it_has_played(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    played_until(site, "2027-09-01 12:00")
+    with site.database.reading() as session:
+        row = cases.get_row(session, _PLAYED)
+        assert row is not None
+        customer_id = row.customer_id
+        assert cases.time_of_customer(session, customer_id, NOW) == cases.time_of(row, NOW) == at("2027-09-01 12:00")
+        assert cases.time_of_customer(session, "lindenhof", NOW) == NOW
+    path = f"/console/customers/{customer_id}/statement"
+    assert (await http.get(path, params={"as_of": "2027-08-31"})).status_code == 200
+    assert (await http.get(path, params={"as_of": "2027-09-02"})).status_code == 422
