@@ -49,7 +49,7 @@ def resolved(case: CaseState, event: ev.DisputeResolved, now: datetime) -> list[
     case.outstanding.drop(reactions.dispute_opened)  # the resolution replaces the confirmation
     said += close_if_settled(case, now)
     if case.ended:
-        case.outstanding.owed.clear()  # the result of the dispute replaces other answers
+        case.outstanding.drop_but(None)  # the result of the dispute replaces other answers
     case.outstanding.owe(reactions.nothing_to_pay if case.ended else reactions.dispute_closed)
     return said
 

@@ -247,7 +247,7 @@ def _reopen(case: CaseState) -> Said:
     """Not paid after all: back to where it stood before, be it the ladder or another end."""
     case.ended, case.former_end = case.former_end, None
     case.reopened += 1
-    case.outstanding.owed.clear()
+    case.outstanding.drop_but(None)
     again = f"{case.money.shown(case.unpaid)} {'unpaid' if case.ended is Stage.WRITTEN_OFF else 'open'} again"
     if case.ended:
         return Said("ended", f"{case.ended.value}: {again}; it had ended so before this payment")

@@ -105,6 +105,27 @@ def test_nothing_is_wanted_while_a_reply_waits(standing: str) -> None:
     assert coming(case) == ("@answer~a1", NOW)
 
 
+def test_a_person_s_answer_outlives_a_payment_that_the_bank_takes_back() -> None:
+    """Paid, answered, reopened before the answer left."""
+    case = STANDINGS["chasing"]()
+    reply(case)
+    pay(case, "1200.00", "p9")
+    handle(case, answer="a1")
+    assert case.outstanding.owed[0] == "@answer~a1"
+    assert "reopened" in tell(case, "payment_reversed", payment_id="p9", reason="returned")
+    assert case.outstanding.owed == ["@answer~a1"]
+
+
+def test_a_person_s_answer_outlives_a_dispute_that_ends_the_case() -> None:
+    case = STANDINGS["chasing"]()
+    tell(case, "dispute_opened", reason="price", opened_by="agent-7")
+    reply(case)
+    handle(case, answer="a1")
+    tell(case, "dispute_resolved", outcome="upheld", by="agent-7")
+    assert case.ended is not None
+    assert case.outstanding.owed[0] == "@answer~a1"
+
+
 def test_an_answer_leaves_before_all_else_in_a_pause_too() -> None:
     case = STANDINGS["promised"]()
     reply(case)
