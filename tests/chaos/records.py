@@ -424,15 +424,12 @@ class Records:
     def is_after_its_last_word(self, invoice_id: str, line: Row) -> bool:
         """Whether a line of the timeline was written after all that the case could hear.
 
-        After the end of its last run; or after a restore, and after the last answer that its last run had from the
-        database: the older copy has a case as open that had nothing left to ask, and it is written on in it.
+        After the last answer that it had from the database: a signal that came later would have made it ask again.
         """
         file = self.folder / "histories" / f"{invoice_id}.json"
         events = [event for event in json.loads(file.read_text())["events"] if "eventTime" in event]
         answers = [event for event in events if "activityTaskCompletedEventAttributes" in event]
-        at = moment(line["at"])
-        restored = 0 < self.restored_at < line["seq"]
-        return at > _last_time(events) or (restored and at > _last_time(answers))
+        return moment(line["at"]) > _last_time(answers or events)
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
         """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then.
