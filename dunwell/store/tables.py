@@ -1161,7 +1161,7 @@ class InvoiceLayoutRow(Base):
     """What the columns of invoice files with a certain header hold. `header` is a digest of its titles."""
 
     __tablename__ = "invoice_layouts"
-    header: Mapped[str] = mapped_column(primary_key=True)
+    header: Mapped[str] = mapped_column(String(64), primary_key=True)
     body: Mapped[dict[str, Any]]
     by: Mapped[str]
     at: Mapped[datetime]
