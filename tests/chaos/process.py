@@ -98,10 +98,11 @@ def give_rehearsals_links() -> None:
 
         read, invoice = customer_page.read_page, view._invoice
 
-        def in_its_time(session: Any, deps: Any, whose: str, of: Any, *rest: Any, **more: Any) -> Any:
-            *about, _ = rest
+        def in_its_time(
+            session: Any, deps: Any, whose: str, of: Any, contact: Any, message: Any, _: datetime, **more: Any
+        ) -> Any:
             at = max((now_of(session, one) for one in of), default=now())
-            return read(session, deps, whose, of, *about, at, **more)
+            return read(session, deps, whose, of, contact, message, at, **more)
 
         def held_in_its_time(session: Any, deps: Any, stored: Any, level: Any, since: Any, _: datetime) -> Any:
             case: Any = SimpleNamespace(invoice_id=stored.invoice_id, state=stored.state, rehearsal=False)
