@@ -223,7 +223,7 @@ class Customers:
     ) -> Changed:
         customer_id, rehearsal = self._customer_of(contact_id), is_rehearsal(contact_id)
         reason = NO_CALLS if what == "closed" else None
-        said, otherwise = f"{contact_id} is not called any more", f"{contact_id} is not called already"
+        said, otherwise = f"{contact_id} is not called any more", f"{contact_id} had asked for no more calls before"
         if what == "opened":
             said, otherwise = f"{contact_id} may be called again", f"{contact_id} never asked for no more calls"
         with self._people(customer_id, by) as (people, after):

@@ -39,13 +39,7 @@ class ChannelFallback:
             if result != "closed":
                 return result == "reached"
         if dispatch.execution.ladder is not None:
-            why = f"nobody could be reached in writing for step {dispatch.execution.step}: please call"
-            if not person_tasks.can_be_called(unit.session, dispatch.case):
-                why = (
-                    f"nobody could be reached for step {dispatch.execution.step}, neither in writing nor by phone: "
-                    "find a phone number, an e-mail or a postal address of somebody of theirs, and write it down"
-                )
-            person_tasks.raise_about_step(unit.session, dispatch, "unreachable", why, kind=TaskKind.CALL)
+            _leave_to_person(unit.session, dispatch)
         elif self._deps.asks_for_accessory(dispatch.execution.message):
             case_claim.leave_to_person(unit.session, dispatch.case, dispatch.now)
         return True
@@ -69,6 +63,28 @@ class ChannelFallback:
             if result != "closed":
                 return result
         return "closed"
+
+
+def _leave_to_person(session: Session, dispatch: Dispatch) -> None:
+    """Ask a person to call, or to find a way where nobody can be called. Who wants no calls is only written to."""
+    step, called_only = dispatch.execution.step, BY_PERSON.issuperset(dispatch.execution.by)
+    why = f"nobody could be reached in writing for step {step}: please call"
+    if not person_tasks.can_be_called(session, dispatch.case):
+        if called_only and person_tasks.wants_no_calls(session, dispatch.case):
+            said = f"{step} is a call, and they want no more calls: the ladder goes on in writing"
+            note(session, dispatch, "uncalled", "withheld", said)
+            return
+        if called_only:
+            why = (
+                f"step {step} is a call, and nobody of theirs has a number that may be called: find one, and write "
+                "it down; or close this task, and the ladder goes on in writing"
+            )
+        else:
+            why = (
+                f"nobody could be reached for step {step}, neither in writing nor by phone: "
+                "find a phone number, an e-mail or a postal address of somebody of theirs, and write it down"
+            )
+    person_tasks.raise_about_step(session, dispatch, "unreachable", why, kind=TaskKind.CALL)
 
 
 def _meant_for_debtor(execution: StepExecution) -> bool:

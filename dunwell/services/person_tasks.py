@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
+from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.questions import Question
@@ -188,6 +189,12 @@ def can_be_called(session: Session, case: Case) -> bool:
     return any(_has_open_number(session, case, contact) for contact in _debtors(session, case))
 
 
+def wants_no_calls(session: Session, case: Case) -> bool:
+    """Whether somebody of the debtor's told us that they want no more calls."""
+    closed = (_why_not_called(session, case, contact) for contact in _debtors(session, case))
+    return NO_CALLS in closed
+
+
 def _best_to_call(session: Session, case: Case) -> str | None:
     """The debtor's person with a number that works, accounts payable before others; without any number the first."""
 
@@ -199,11 +206,16 @@ def _best_to_call(session: Session, case: Case) -> str | None:
 
 
 def _has_open_number(session: Session, case: Case, contact: Contact) -> bool:
+    return contact.phone is not None and not _why_not_called(session, case, contact)
+
+
+def _why_not_called(session: Session, case: Case, contact: Contact) -> str | None:
+    """Why the contact's number is closed to calls; None for one that is open, and without a number."""
+    if contact.phone is None:
+        return None
     row = cases.get_row(session, case.invoice_id)
     rehearsal = bool(row and row.rehearsal)
-    return contact.phone is not None and not addresses.why_closed(
-        session, Channel.CALL, contact.phone, rehearsal=rehearsal
-    )
+    return addresses.why_closed(session, Channel.CALL, contact.phone, rehearsal=rehearsal)
 
 
 def _debtors(session: Session, case: Case) -> list[Contact]:

@@ -213,8 +213,7 @@ def test_a_wrong_number_of_the_last_one_asks_a_person(harness: ServiceHarness) -
     harness.carry_out("promise-call", "2027-03-03 10:30")
     (task,) = harness.tasks()
     assert (task.kind, task.contact_id) == ("call", "acme.accounts_payable.1")
-    assert "nobody could be reached" in task.reason and "please call" not in task.reason
-    assert "find a phone number, an e-mail or a postal address" in task.reason
+    assert "promise-call is a call, and nobody of theirs has a number that may be called: find one" in task.reason
     (shown,) = listed(harness)
     assert shown["to_do"].startswith("Do not call: the number on file is a wrong number. Find another way")
 
@@ -261,6 +260,15 @@ def test_whoever_wants_no_more_calls_is_not_called_and_still_written_to(harness:
     assert {task.contact_id for task in harness.tasks()} == {"acme.manager.1"}
 
 
+def test_where_nobody_wants_calls_the_ladder_goes_on_in_writing(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP, phone=PHONE))
+    tell(harness, "no_calls", "2027-03-03 10:30")
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    assert harness.tasks() == []
+    said = [one.reason for one in harness.entries("withheld") if one.step == "demand-call"][-1]
+    assert said == "demand-call is a call, and they want no more calls: the ladder goes on in writing"
+
+
 def test_another_call_to_whoever_wants_no_more_goes_to_somebody_else(harness: ServiceHarness) -> None:
     called(harness, a_contact(AP, phone=PHONE), a_contact(MANAGER, phone="+34600123457"))
     tell(harness, "call_back", "2027-03-03 10:10", call_back_at="2027-03-05T14:00:00+01:00")
@@ -276,7 +284,7 @@ def test_what_they_say_of_calls_is_written_down_without_a_call_as_well(harness: 
     called(harness, a_contact(AP, phone=PHONE))
     customers, contact_id = Customers(harness.deps, SYSTEM), "acme.accounts_payable.1"
     assert customers.stop_calls(contact_id, "agent-7").said == (f"{contact_id} is not called any more",)
-    assert customers.stop_calls(contact_id, "agent-7").said == (f"{contact_id} is not called already",)
+    assert customers.stop_calls(contact_id, "agent-7").said == (f"{contact_id} had asked for no more calls before",)
     assert "wants no more calls" in customers.open_contact(contact_id, "agent-7").said[0]  # as STOP stays STOP
     with harness.deps.database.reading() as session:
         assert addresses.why_closed(session, Channel.CALL, PHONE) == NO_CALLS
