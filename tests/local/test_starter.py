@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
@@ -29,7 +30,7 @@ from dunwell.store import cases as stored_cases
 from dunwell.store import invoices as stored_invoices
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
-from dunwell.store.tables import MessageRow, TaskRow
+from dunwell.store.tables import ContactRow, MessageRow, TaskRow
 from tests.builders import an_invoice, another_customer, keep_customer, sample_deps, the_ladders
 from tests.intake.builders import csv_cells, csv_text
 from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
@@ -356,6 +357,7 @@ def test_tasks_show_whom_to_call_when_and_what_to_say(here: Place, run: Run) -> 
     with Database(here.database_url).writing() as session:
         due = datetime(2027, 3, 1, 15, tzinfo=UTC)
         session.add(TaskRow(task_id="TASK-1.s", contact_id="C-TASK-1.accounts_payable.1", due_at=due, **facts))
+        session.execute(update(ContactRow).values(phone="+12125550100"))  # who has none is looked for, not called
     (task,) = run("tasks", "--invoice", "TASK-1", "--json").json
     assert (task["contact_name"], task["due_local"]) == ("Katrin Vogel", "2027-03-01T10:00:00-05:00")
     assert "Mon 01 Mar 2027 10:00 EST" in run("tasks").out
@@ -448,7 +450,7 @@ def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
     assert said.json["refused"][0]["field"] == "currency"
     readable = run("preview", file, "--as-of", "2026-12-01")
     assert "Mon 14 Dec 2026 10:00 CET" in readable.out
-    assert "line 2: currency" in readable.err
+    assert "line 2 (invoice 2026/0001 of Lindenhof Maschinenbau GmbH): currency" in readable.err
     assert not list(Path().rglob("*.sqlite"))
 
 

@@ -115,7 +115,7 @@ def test_the_payments_of_a_file(here: Place, run: Run) -> None:
     assert first.out == "3 recorded, 0 already known, 2 refused\n"
     assert again.out == "0 recorded, 3 already known, 2 refused\n"
     bad_amount, unknown = [line for line in first.err.splitlines() if line.startswith("refused")]
-    assert bad_amount.startswith("refused: line 6: amount: '-1,00' is not more than zero")
+    assert bad_amount.startswith("refused: line 6 (payment B-5 of invoice FILE-2): amount: '-1,00' is not")
     assert unknown.startswith("refused: line 5: invoice: 'NOBODY' is not registered")
     assert run("status", "FILE-1", "--json").json["stage"] == "paid"
 
