@@ -60,9 +60,10 @@ class Office:
         files = self._bank.close_day(*formats)
         twice = [one for one in files if self._chance.random() < 0.3]
         ways = [self._chance.choices((self._by_page, self._by_api, self._by_command), (5, 3, 1))[0] for _ in files]
-        self._files += [(time.monotonic(), one) for one in files]
         imports = [way(one) for way, one in zip(ways, files, strict=True)]
         await asyncio.gather(*imports, *(self._by_api(one) for one in twice))
+        # What had begun when a copy of the database was made and ended later is not in it.
+        self._files += [(time.monotonic(), one) for one in files]
 
     async def _by_page(self, file: Statement) -> None:
         """Look at the preview, and press the button twice at times."""
