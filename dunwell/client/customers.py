@@ -286,9 +286,9 @@ class Customers:
             facts = with_legal_end(given, find_customer(session, customer_id), now)
         event = parse_event("pause", [{name: value for name, value in facts.items() if value is not None}])
         assert isinstance(event, Pause)
-        if event.until is not None and event.until <= now.date():
-            raise Refused("until", "must lie after today")
-        with self._transaction(customer_id) as session:
+        with self._transaction(customer_id) as session:  # a form that was carried out is known here
+            if event.until is not None and event.until <= now.date():
+                raise Refused("until", "must lie after today")
             before = customer_pauses.get(session, customer_id)
             if before is not None:
                 customer_pause.answer(session, before, "the pause of the customer was renewed", now)

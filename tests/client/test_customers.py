@@ -1,5 +1,6 @@
 """Corrections by hand, contacts closed and opened, and customers who rest: what a person says beside the records."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.closed_addresses import STOPPED
 from dunwell.domain.invoice import Invoice
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Role, Stage
+from dunwell.services.submissions import AlreadyDone, Submission
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
@@ -305,3 +308,19 @@ def test_whoever_is_known_to_be_a_private_person_loses_those_who_are_none_of_it(
     customers(database).add_contact("acme", "manager", {"name": "Otto", "email": "otto@acme.example"}, "ana")
     done = customers(database).set_customer("acme", {"kind": "consumer"}, "ana")
     assert "acme.manager.1 is not written to: a private person's debt is told to nobody else" in done.said
+
+
+def test_a_pause_by_a_form_that_is_sent_again_after_its_last_day_was_carried_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first sending had no answer: the web service was killed."""
+    register(database, bill("a", [ADA]))
+    today = datetime.now(UTC)
+    form = Submission.of("user-a", "f" * 32, "/customers/acme/pause", {"until": f"{today + timedelta(days=1):%F}"})
+    acting = customers(database).acting(SYSTEM, form)
+    acting.pause("acme", "talks", "user-a", f"{today + timedelta(days=1):%F}")
+    monkeypatch.setattr(cases, "time_of_customer", lambda *_: today + timedelta(days=2))
+    with pytest.raises(AlreadyDone):
+        acting.pause("acme", "talks", "user-a", f"{today + timedelta(days=1):%F}")
+    with pytest.raises(Refused, match="must lie after today"):
+        customers(database).pause("acme", "talks", "user-a", f"{today + timedelta(days=1):%F}")
