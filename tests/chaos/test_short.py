@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from tests.chaos import replays
-from tests.chaos.checker import check
+from tests.chaos.checker import Verdict, check
 from tests.chaos.records import Records
 from tests.chaos.storm import Plan, run
+
+_FAULT_OF_THE_SDK = "TMPRL1100"
+"""A query that overtakes a workflow task can make a history that does not replay (docs/decisions/0036). It is rare: a
+workflow that is not deterministic shows it in the second storm as well."""
 
 
 async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
@@ -22,16 +26,23 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
         days_a_second=8,
         long_answers=False,
     )
-    await run(plan, tmp_path)
-    verdict = await replays.added_to(check(tmp_path), tmp_path)
+    state, verdict = await _weathered(plan, tmp_path / "first")
+    if verdict.violations and all(_FAULT_OF_THE_SDK in one for one in verdict.violations):
+        state, verdict = await _weathered(plan, tmp_path / "second")
     assert verdict.violations == []
     # Half of what was seen on cores that had much else to do: a storm in which less happened would prove nothing.
     assert verdict.tallies[0].contacts >= 10
     assert plan.cases - len(verdict.running) >= 4
-    records = Records(tmp_path)
+    records = Records(state)
     assert _widest(records) >= 3
     assert len(records.heard) >= 10
     assert len({line["door"] for line in records.money}) >= 3
+
+
+async def _weathered(plan: Plan, state: Path) -> tuple[Path, Verdict]:
+    state.mkdir()
+    await run(plan, state)
+    return state, await replays.added_to(check(state), state)
 
 
 def _widest(records: Records) -> int:
