@@ -32,8 +32,13 @@ class Problem(Exception):
         return cls(404 if isinstance(refused, Unknown) else 422, refused.reason, refused.field)
 
     def response(self) -> JSONResponse:
-        body = {"reason": self.reason} | ({"field": self.field} if self.field else {})
+        body = {"reason": _encodable(self.reason)} | ({"field": _encodable(self.field)} if self.field else {})
         return JSONResponse(body, self.status, self.headers)
+
+
+def _encodable(text: str) -> str:
+    """The text with halves of characters written out: JSON may name a field by one, and no answer can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
