@@ -208,30 +208,28 @@ class Customers:
 
     def stop_calls(self, contact_id: str, by: str) -> Changed:
         """Call this contact no more. They are still written to; calls to them go to others, or are called off."""
-        return self._calls(contact_id, by, "closed", _stop_calls)
+        return self._calls(contact_id, by, "closed")
 
     def allow_calls(self, contact_id: str, by: str) -> Changed:
         """Call this contact again, who wanted no more calls and has asked for them now."""
-        return self._calls(contact_id, by, "opened", _allow_calls)
+        return self._calls(contact_id, by, "opened")
 
-    def _calls(
-        self,
-        contact_id: str,
-        by: str,
-        what: Literal["closed", "opened"],
-        act: Callable[[Session, Channel, str, bool], bool],
-    ) -> Changed:
+    def _calls(self, contact_id: str, by: str, what: Literal["closed", "opened"]) -> Changed:
+        """Close the contact's numbers to calls, or open them again. Raises Refused for a contact without a number."""
         customer_id, rehearsal = self._customer_of(contact_id), is_rehearsal(contact_id)
-        reason = NO_CALLS if what == "closed" else None
+        opens = what == "opened"
+        act, reason = (addresses.allow_calls, None) if opens else (_stop_calls, NO_CALLS)
         said, otherwise = f"{contact_id} is not called any more", f"{contact_id} had asked for no more calls before"
-        if what == "opened":
+        if opens:
             said, otherwise = f"{contact_id} may be called again", f"{contact_id} never asked for no more calls"
         with self._people(customer_id, by) as (people, after):
             person = next(one for one in people.known(customer_id) if one.contact_id == contact_id)
             numbers = [(one, person.contact.address(one)) for one in CAPPED_CALLS]
             if not any(number for _, number in numbers):
                 raise Refused("contact", "has no phone number: there is nothing to open or close for calls")
-            changed = [one for one, number in numbers if number and act(after.session, one, number, rehearsal)]
+            changed = [
+                one for one, number in numbers if number and act(after.session, one, number, rehearsal=rehearsal)
+            ]
             if changed:
                 after.changes = [
                     ContactChange(contact_id=contact_id, what=what, reason=reason, channel=one) for one in changed
@@ -239,7 +237,7 @@ class Customers:
                 self._audit(
                     after.session, f"customer/{customer_id}", f"calls_{what}", reason, {"contact": contact_id}
                 )
-                people.came.update(after.concerned(people, contact_id) if what == "opened" else ())
+                people.came.update(after.concerned(people, contact_id) if opens else ())
         return after.changed(otherwise, [said] if changed else [])
 
     # Links -----------------------------------------------------------------------------------------------
@@ -416,15 +414,12 @@ def _others_at(session: Session, contact_id: str, closed: Sequence[Person]) -> l
     ]
 
 
-def _stop_calls(session: Session, channel: Channel, number: str, rehearsal: bool) -> bool:
-    if addresses.why_closed(session, channel, number, rehearsal=rehearsal) == NO_CALLS:
+def _stop_calls(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> bool:
+    """Close a number to calls. False when its owner wanted no more of them before."""
+    if addresses.why_closed(session, channel, address, rehearsal=rehearsal) == NO_CALLS:
         return False
-    addresses.close(session, channel, number, NO_CALLS, datetime.now(UTC), rehearsal=rehearsal)
+    addresses.close(session, channel, address, NO_CALLS, datetime.now(UTC), rehearsal=rehearsal)
     return True
-
-
-def _allow_calls(session: Session, channel: Channel, number: str, rehearsal: bool) -> bool:
-    return addresses.allow_calls(session, channel, number, rehearsal=rehearsal)
 
 
 def _rests_as_customer(row: CaseRow) -> bool:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from dunwell.client.cases import Cases
 from dunwell.client.typed_events import check_typed, with_amounts
 from dunwell.commands.common import (
@@ -14,9 +12,8 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.output import outcome_line, say
 from dunwell.commands.principal import principal_in
-from dunwell.intake.currencies import Currency
 from dunwell.settings import Settings, load_settings
-from dunwell.views.lookup import find_invoice
+from dunwell.views.lookup import currency_of
 
 
 def tell_case(
@@ -53,9 +50,3 @@ def tell_case(
         return f"{line}\n{answer.remark}" if answer.remark else line
 
     say(with_cases(settings, ask))
-
-
-def currency_of(session: Session, invoice_id: str) -> Currency:
-    """Return the currency of an invoice. Raises Refused for one that is not known."""
-    row = find_invoice(session, invoice_id)
-    return Currency(row.currency, row.digits)

@@ -26,7 +26,7 @@ from dunwell.commands.common import (
     read_moment,
     with_cases_of,
 )
-from dunwell.commands.event_sending import currency_of, tell_case
+from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.commands.refused_file import RefusedFile, check_refused_file, keep_refused
@@ -36,7 +36,7 @@ from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.payments import PAYMENTS, read_payments
 from dunwell.intake.source_lines import reasons_by_place
 from dunwell.settings import Settings, load_settings
-from dunwell.views.lookup import find_invoice
+from dunwell.views.lookup import currency_of, find_invoice
 
 
 def pay(

@@ -66,7 +66,7 @@ class Recording:
         now, answer = attempt.now, RecordAnswer()
         with self._deps.database.writing(request.customer_id) as session:
             known = handed_case(session, request)
-            parts, by = Parts(session, attempt), [SYSTEM]
+            parts, by = Parts(session, attempt), [SYSTEM]  # the last of `by` told the event
             parts.do("alignment", lambda: self._align(session, request, known, attempt, answer))
             case = answer.newer or known
             if request.event is not None:

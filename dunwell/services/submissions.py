@@ -34,8 +34,11 @@ class Submission:
         said = json.dumps([path, dict(typed)], sort_keys=True, ensure_ascii=False)
         return cls(principal, form_id, sha256(said.encode()).hexdigest())
 
-    def is_done(self, session: Session) -> bool:
-        """Return whether this very form was carried out before."""
+    def is_known(self, session: Session) -> bool:
+        """Return whether this very form was taken before.
+
+        It was carried out, too, where it is taken in the transaction that does so; those of customers' pages are not.
+        """
         return submissions.find(session, self.principal, self.form_id) == self.digest
 
     def first_sent(self, session: Session) -> datetime | None:

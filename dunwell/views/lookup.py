@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.cleaning import is_clean, one_line, printable
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.spelling import near_words, proposal
+from dunwell.intake.currencies import Currency
 from dunwell.store import invoices
 from dunwell.store.tables import CustomerRow, InvoiceRow
 
@@ -20,6 +21,12 @@ def find_invoice(session: Session, invoice_id: str) -> InvoiceRow:
     near = _neighbours(session, one_line(invoice_id))
     advice = proposal(*near) if near else "`starter.py list` shows those that are"
     raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
+
+
+def currency_of(session: Session, invoice_id: str) -> Currency:
+    """Return the currency of an invoice. Raises Refused for one that is not registered."""
+    row = find_invoice(session, invoice_id)
+    return Currency(row.currency, row.digits)
 
 
 def _neighbours(session: Session, wanted: str) -> list[str]:

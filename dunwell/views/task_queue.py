@@ -16,7 +16,7 @@ from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions
 from dunwell.store import addresses
 from dunwell.store.tables import ContactRow, CustomerRow, InvoiceRow, TaskRow
-from dunwell.views.work_list import amount_of, place
+from dunwell.views.work_list import amount_of, place, to_find
 
 _SOON = timedelta(hours=12)
 
@@ -105,9 +105,8 @@ def _is_to_find(row: Any, closed: Collection[str]) -> bool:
     """As the work list says it; whoever asked for a call may have typed another number, which is read there."""
     if row.kind not in CONTACT_TASKS or (row.requested and row.note_id is not None):
         return False
-    facts = Channel(row.kind).facts
-    address = getattr(row, facts.address.value)
-    return not address or (facts.capped_calls and address in closed and not row.requested)
+    on_file = getattr(row, Channel(row.kind).facts.address.value)
+    return to_find(row.kind, on_file, closed=on_file in closed, requested=row.requested) is not None
 
 
 def _task(row: Any, now: datetime, closed: Collection[str]) -> QueuedTask:

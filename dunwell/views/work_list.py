@@ -152,7 +152,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     zone = customer.time_zone if customer else "UTC"
     place = asked or (contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None)
     phone_closed = _why_closed(session, row, asked or on_file)
-    to_find = _to_find(row, place, phone_closed)
+    wanted = to_find(row.kind, place, closed=phone_closed is not None, requested=row.requested)
     amount = row.amount if row.amount is not None or case is None else case.asked
     disputed = case is not None and questions.dispute_task(case) == row.task_id
     return {
@@ -171,8 +171,8 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "phone_on_file": on_file,
         "phone_closed": phone_closed,
         "place": place,
-        "to_find": to_find.value if to_find is not None else None,
-        "to_do": _to_do(to_find, phone_closed) if to_find is not None else None,
+        "to_find": wanted.value if wanted is not None else None,
+        "to_do": _to_do(wanted, phone_closed) if wanted is not None else None,
         "due_on": case.due_on if case else None,
         "due_at": row.due_at,
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
@@ -191,9 +191,9 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "words": None if asked is not None else _words(session, row, case if disputed else None),
         "files": _files(session, case) if case is not None and disputed else [],
         "covered": _why_covered(session, row, case),
-        "script": row.script if to_find is None else "",
-        "agent_script": row.agent_script if to_find is None else None,
-        "outcome_command": _command(row, to_find),
+        "script": row.script if wanted is None else "",
+        "agent_script": row.agent_script if wanted is None else None,
+        "outcome_command": _command(row, wanted),
     }
 
 
@@ -263,16 +263,16 @@ def before_due(task: Facts, now: datetime) -> bool:
     return bool(day <= task["due_on"])
 
 
-def _to_find(row: TaskRow, place: str | None, phone_closed: str | None) -> AddressKind | None:
+def to_find(kind: str, place: str | None, *, closed: bool, requested: bool) -> AddressKind | None:
     """What has to be found before anybody can be called or visited; None when it is there.
 
-    Whoever asks for a call has a number, and wants to be called at it.
+    kind    of the task; place: the number or address on file
+    closed  the number is closed to calls. Whoever asks for a call (`requested`) wants to be called at it
     """
-    if row.kind not in CONTACT_TASKS:
+    if kind not in CONTACT_TASKS:
         return None
-    facts = Channel(row.kind).facts
-    closed = facts.capped_calls and phone_closed is not None and not row.requested
-    return facts.address if place is None or closed else None
+    facts = Channel(kind).facts
+    return facts.address if not place or (facts.capped_calls and closed and not requested) else None
 
 
 def _to_do(wanted: AddressKind, phone_closed: str | None) -> str:
@@ -288,10 +288,10 @@ def _to_do(wanted: AddressKind, phone_closed: str | None) -> str:
 _FIND = "Find another way to reach them, such as a number from their website or register, and write it down."
 
 
-def _command(row: TaskRow, to_find: AddressKind | None = None) -> str:
+def _command(row: TaskRow, wanted: AddressKind | None = None) -> str:
     """The command that closes the task, or the one by which what is missing is written down."""
-    if to_find is not None and row.contact_id is not None:
-        option = "--post ADDRESS" if to_find is AddressKind.POSTAL else "--phone NUMBER"
+    if wanted is not None and row.contact_id is not None:
+        option = "--post ADDRESS" if wanted is AddressKind.POSTAL else "--phone NUMBER"
         return f"starter.py contact set {row.contact_id} {option}"
     if row.kind == TaskKind.APPROVAL:
         return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"

@@ -239,6 +239,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
         invoice = find_invoice(session, invoice_id)
         customer = invoices.customer_row(session, invoice.customer_id)
         steps, listed = _steps(service, session, case, at), work_of(session, [invoice_id])
+        named = payers.of_invoice(session, invoice_id)
         return {
             "now": at,
             "status": status,
@@ -257,7 +258,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "asked_call": _asked_call(status, listed),
             "messages": of_invoice(session, invoice_id)[::-1],
             "files": sent_files.of_invoice(session, invoice_id),
-            "payers": (named := payers.of_invoice(session, invoice_id)),
+            "payers": named,
             "payer_states": PAYER_STATES,
             "user_names": {one.decided_by: users.name_of(session, one.decided_by) for one in named if one.decided_by},
             "notes": notes_about(session, invoice.customer_id, [invoice_id]),

@@ -16,7 +16,6 @@ from dunwell.client.customers import Changed, ChangedMeanwhile, Customers
 from dunwell.domain.closed_addresses import NO_CALLS
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.intake.currencies import Currency
 from dunwell.intake.typed_amounts import typed_amount
 from dunwell.intake.typed_codes import code_typed
 from dunwell.services.account_statement_letter import statement_letter
@@ -25,7 +24,7 @@ from dunwell.store import cases, contacts, invoices, links, payers, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
-from dunwell.views.lookup import find_invoice
+from dunwell.views.lookup import currency_of
 from dunwell.views.names import Names
 from dunwell.views.notes import notes_about
 from dunwell.views.outbox import latest
@@ -250,8 +249,8 @@ def _corrected(filled: Filled) -> Mapping[str, str]:
 
 def _amount(session: Session, invoice_id: str, typed: Mapping[str, str]) -> str | None:
     """The amount that was typed, of the credit of this invoice; None for none. Raises Refused for what is none."""
-    text, row = typed.get("amount", ""), find_invoice(session, invoice_id)
-    return str(typed_amount("amount", text, Currency(row.currency, row.digits))) if text else None
+    text, currency = typed.get("amount", ""), currency_of(session, invoice_id)
+    return str(typed_amount("amount", text, currency)) if text else None
 
 
 def _form(forms: Mapping[str, Form], action: str) -> Form:

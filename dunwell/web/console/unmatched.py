@@ -108,7 +108,7 @@ async def _decided(
 
     def is_done() -> bool:
         with service.database.reading() as session:
-            return submission.is_done(session)
+            return submission.is_known(session)
 
     try:
         if not await asyncio.to_thread(is_done):

@@ -32,7 +32,7 @@ from dunwell.web.customer.error_pages import bad_link
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, Writer, page
 from dunwell.web.customer.sending import carry_out
-from dunwell.web.customer.sent_once import Standing, first_sent, standing
+from dunwell.web.customer.sent_once import EarlierSending, earlier_sending, first_sent
 from dunwell.web.customer.typed import Fault, Reader, Sent, Unfit, read_sent
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -136,12 +136,12 @@ async def _unfit(
 
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
-    kind, earlier = acts.ACTS[refused.act], Standing.NEW
+    kind, earlier = acts.ACTS[refused.act], EarlierSending.NEW
     if form is not None:
-        earlier = await asyncio.to_thread(standing, service_of(request), link, form, kind.kept)
-    if earlier is Standing.UNDER_WAY:
+        earlier = await asyncio.to_thread(earlier_sending, service_of(request), link, form, kind.kept)
+    if earlier is EarlierSending.UNDER_WAY:
         return _try_again(request, link, facts, refused.act, Sent(refused.typed))
-    if earlier is Standing.DONE:
+    if earlier is EarlierSending.DONE:
         return _confirmed(request, link, facts, kind.done)
     return _shown(request, link, facts, refused=refused, status=422)
 

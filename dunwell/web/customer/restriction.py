@@ -27,7 +27,7 @@ from dunwell.web.customer.acts import Telling
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
 from dunwell.web.customer.sending import tell_all
-from dunwell.web.customer.sent_once import Standing, first_sent, once, standing
+from dunwell.web.customer.sent_once import EarlierSending, earlier_sending, first_sent, once
 from dunwell.web.posted_form import FORM_ID, form_id_of, read_form
 from dunwell.web.service import Service, service_of
 
@@ -158,7 +158,7 @@ async def _told(
         then = await asyncio.to_thread(first_sent, service, form) or now(request)
         found = understand(await asyncio.to_thread(_account, service, link, then), typed, link.principal.label)
         if isinstance(found, _Refusal):
-            earlier = await asyncio.to_thread(standing, service, link, form)
+            earlier = await asyncio.to_thread(earlier_sending, service, link, form)
             return _anew(found, form, earlier)
         async with once(service, link, form, then):
             await service.connection.ensure()
@@ -170,11 +170,11 @@ async def _told(
     return None
 
 
-def _anew(found: _Refusal, form: Submission, earlier: Standing) -> _Refusal | None:
+def _anew(found: _Refusal, form: Submission, earlier: EarlierSending) -> _Refusal | None:
     """What is answered to a form that is impossible now: an earlier sending may be what makes it so."""
-    if earlier is Standing.DONE:
+    if earlier is EarlierSending.DONE:
         return None
-    return _later(found, form) if earlier is Standing.UNDER_WAY else found
+    return _later(found, form) if earlier is EarlierSending.UNDER_WAY else found
 
 
 def _later(refusal: _Refusal, form: Submission) -> _Refusal:

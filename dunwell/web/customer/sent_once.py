@@ -23,7 +23,7 @@ _ANSWERED_WITHIN = timedelta(minutes=5)
 """A case that has not answered a form by then has refused it, and nobody was there to hear it."""
 
 
-class Standing(StrEnum):
+class EarlierSending(StrEnum):
     """What became of an earlier sending of a form.
 
     NEW        there was none, or nothing came of it
@@ -78,15 +78,15 @@ def first_sent(service: Service, form: Submission) -> datetime | None:
         return form.first_sent(session)
 
 
-def standing(service: Service, link: Link, form: Submission, kept: Kept | None = None) -> Standing:
+def earlier_sending(service: Service, link: Link, form: Submission, kept: Kept | None = None) -> EarlierSending:
     """Return what became of an earlier sending of the form, with the same words. `kept`: where no case takes it."""
     by, form_id = link.principal.label, form.form_id
     with service.database.reading() as session:
-        if not form.is_done(session):
-            return Standing.NEW
+        if not form.is_known(session):
+            return EarlierSending.NEW
         # Its row alone proves nothing: the service may have ended before it did the rest.
         if kept is not None:
-            return Standing.DONE if kept(session, link, form_id) else Standing.NEW
+            return EarlierSending.DONE if kept(session, link, form_id) else EarlierSending.NEW
         if idempotency_keys.is_on_its_way(session, by, form_id, datetime.now(UTC) - _ANSWERED_WITHIN):
-            return Standing.UNDER_WAY
-        return Standing.DONE if idempotency_keys.is_taken(session, by, form_id) else Standing.NEW
+            return EarlierSending.UNDER_WAY
+        return EarlierSending.DONE if idempotency_keys.is_taken(session, by, form_id) else EarlierSending.NEW
